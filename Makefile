@@ -1,0 +1,22 @@
+.DEFAULT_GOAL := help
+.PHONY: help setup check fix test demo bench run lock chaos
+
+help: ## Show these lines
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ ·/'
+
+setup: ## Make .venv and install everything that is locked
+	@tools/setup.sh
+check: setup ## Lint, format, types, layers, generated files, documents
+	@tools/check.sh
+fix: setup ## Format and mend what tools can mend
+	@.venv/bin/ruff format . && .venv/bin/ruff check --fix .
+test: setup ## All checks and tests; installs the servers they need
+	@tools/test.sh
+demo: setup ## Publish, install, verify and run full-stack-review on a real project
+	@tools/demo.sh
+bench: setup ## Measure, side by side with peers
+	@tools/bench.sh
+run: setup ## Start a registry on loopback
+	@tools/serve.sh
+lock: setup ## Rewrite requirements.lock
+	@tools/lock.sh

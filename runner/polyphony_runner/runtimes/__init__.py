@@ -1,0 +1,1 @@
+"""Runtimes: how a node's extension is executed (process, command, Python function)."""

@@ -1,0 +1,1 @@
+"""The box a node runs in: what it may see, reach and spend, enforced by the operating system."""

@@ -1,0 +1,19 @@
+"""Names for the plain values that travel between the layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NewType, TypeAlias
+
+# A JSON value. Read-only views: nobody changes a value it was handed.
+JsonValue: TypeAlias = "bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
+JsonObject: TypeAlias = Mapping[str, JsonValue]
+
+# 64 lower-case hexadecimal digits.
+Digest = NewType("Digest", str)
+# The SHA-256 git tree id, 64 lower-case hexadecimal digits: the identity of a package version.
+TreeId = NewType("TreeId", str)
+# ``r_`` + lower-case ULID.
+RunId = NewType("RunId", str)
+# Ids joined by ``/``, iterations in brackets: ``fix[3]/lint``.
+NodePath = NewType("NodePath", str)
