@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import os
 from typing import Any
 
 import click
 
-from polyphony_cli.console import Console, report_error
+from polyphony_cli.console import Console, report_bug, report_error
 from polyphony_schemas.errors import PolyphonyError
 
 # verb -> (module with a click command named ``command``, one line of help)
@@ -51,8 +52,7 @@ class LazyGroup(click.Group):
         if cmd_name not in VERBS:
             return None
         module = importlib.import_module(f"polyphony_cli.commands.{VERBS[cmd_name][0]}")
-        command = module.command
-        assert isinstance(command, click.Command)
+        command: click.Command = module.command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -70,23 +70,54 @@ class LazyGroup(click.Group):
 @click.option("--no-color", is_flag=True, help="No colours.")
 @click.option("--offline", is_flag=True, help="Never touch the network.")
 @click.pass_context
-def cli(ctx: click.Context, **flags: Any) -> None:
+def cli(ctx: click.Context, /, **flags: Any) -> None:
     """Signed, sandboxed workflows: find, verify, run."""
     ctx.obj = Console.from_flags(flags, os.environ)
 
 
+_FLAGS = frozenset({"--json", "--no-color", "--offline", "-q", "--quiet", "-v", "--verbose"})
+_VALUED = ("--home", "--registry")
+
+
+def hoist(argv: list[str]) -> list[str]:
+    """Global flags may stand anywhere before ``--``; click wants them first.
+
+    >>> hoist(["run", "x", "--json", "--", "--json"])
+    ['--json', 'run', 'x', '--', '--json']
+    """
+    front: list[str] = []
+    rest: list[str] = []
+    words = iter(argv)
+    for word in words:
+        if word == "--":
+            rest += [word, *words]
+        elif word in _FLAGS or word.startswith(tuple(f"{name}=" for name in _VALUED)):
+            front.append(word)
+        elif word in _VALUED:
+            front += [word, *itertools.islice(words, 1)]
+        else:
+            rest.append(word)
+    return front + rest
+
+
 def run(argv: list[str]) -> int:
     """Run one call and return its exit status: 0 done · 1 no · 2 usage · 3 our bug · 130 interrupted."""
-    as_json = "--json" in argv
+    argv = hoist(argv)
+    as_json = "--json" in itertools.takewhile(lambda word: word != "--", argv)
     try:
         status = cli.main(args=argv, prog_name="polyphony", standalone_mode=False)
     except PolyphonyError as error:
-        report_error(error, as_json=as_json)
-        return error.exit_status
+        return report_error(error, as_json=as_json)
     except click.exceptions.Exit as leave:
         return leave.exit_code
     except click.ClickException as error:
         return report_error(error, as_json=as_json)
     except (KeyboardInterrupt, click.Abort):
         return 130
+    except BrokenPipeError:
+        # the reader went away (`| head`): nothing is wrong, and nothing more can be said
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except Exception as error:  # noqa: BLE001  the last place: everything unforeseen is a bug of ours
+        return report_bug(error, as_json=as_json)
     return status if isinstance(status, int) else 0

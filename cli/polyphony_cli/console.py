@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,3 +79,18 @@ def report_error(error: PolyphonyError | click.ClickException, *, as_json: bool)
         if error.hint:
             sys.stderr.write(f"hint: {error.hint}\n")
     return error.exit_status
+
+
+def report_bug(error: Exception, *, as_json: bool) -> int:
+    """Print an error nobody foresaw, with its trace, and return exit status 3."""
+    trace = "".join(traceback.format_exception(error))
+    bug = PolyphonyError(
+        "PLY7003",
+        f"a bug of ours: {type(error).__name__}: {error}",
+        hint="please report it with the lines above",
+        details={"trace": trace},
+    )
+    bug.exit_status = 3
+    if not as_json:
+        sys.stderr.write(trace)
+    return report_error(bug, as_json=as_json)

@@ -1,0 +1,13 @@
+#!/bin/sh
+# Everything: checks, then the whole suite, then the runner's part of it in an environment that holds nothing above
+# the runner, on the newest Python of this machine. Ends with pytest's summary line.
+set -eu
+cd "$(dirname "$0")/.."
+tools/system.sh chromium=chromium
+tools/check.sh
+light=$(tools/newest_python.sh)
+echo "· schemas and runner alone, on $("$light" --version)"
+tools/light_env.sh "$light"
+.venv-light/bin/python -m pytest -q -n 2 -m "not slow" tests/schemas tests/runner -p no:cacheprovider
+echo "· the whole suite, on $(.venv/bin/python --version)"
+exec .venv/bin/python -m pytest -n 2 --dist worksteal "$@"
