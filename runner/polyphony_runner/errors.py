@@ -3,7 +3,7 @@
 InputError
 └── ClientError            home, keys, credentials, bindings, store, lock, transport (PLY60xx to PLY69xx)
     ├── TransportError     a registry could not be read within the bounds set
-    └── ConsentNeeded      a person has to agree to permissions first
+    └── ConsentError      a person has to agree to permissions first
 
 What verification itself says is ``TrustError`` with the codes of its numbered steps (PLY5xxx).
 """
@@ -21,5 +21,5 @@ class TransportError(ClientError):
     """A registry could not be reached, or answered outside the limits of size, time and rate."""
 
 
-class ConsentNeeded(ClientError):
+class ConsentError(ClientError):
     """Permissions were asked for that nobody agreed to; ``details`` holds ``permissions`` and ``digest``."""
