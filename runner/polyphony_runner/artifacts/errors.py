@@ -1,0 +1,9 @@
+"""What can go wrong with artifacts (PLY2301 to PLY2305)."""
+
+from __future__ import annotations
+
+from polyphony_schemas.errors import InputError
+
+
+class ArtifactError(InputError):
+    """An artifact is missing, damaged, or what should become one cannot be kept."""
