@@ -100,7 +100,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """Header of a ``for_each``, ``while`` or ``until`` scope."""
+    """Header of a ``for_each``, ``while`` or ``until`` scope.
+
+    ``max_from`` and ``parallel_from`` compute a bound from the enclosing scope (feature ``computed bounds``);
+    ``max`` and ``parallel`` then hold the defaults.
+    """
 
     items: Template | None = None
     item_name: str = "item"
@@ -114,6 +118,9 @@ class Loop:
     on_max: Literal["fail", "accept"] = "fail"
     budget_wall_ms: int | None = None
     budget_usd: str | None = None
+    budget_tokens: int | None = None
+    max_from: Template | None = None
+    parallel_from: Template | None = None
     state: Mapping[str, Template] = field(default_factory=dict)
     next: Mapping[str, Template] = field(default_factory=dict)
 
@@ -144,7 +151,9 @@ class GraphNode:
 
     ``package`` is the key under which the runner finds the extension or sub-melody: the dependency string
     as written in ``uses``. ``values`` is ``with`` (inputs and parameters alike). ``permissions`` holds the
-    node's grants as templates by key, absent keys were not named. ``outputs`` are the declared output ports,
+    node's grants as templates by key (lists), absent keys were not named; ``declared`` likewise what the extension
+    declares (``inputs parameters task`` are the node's own), ``granted`` the keys for which it takes whatever the
+    node names. ``outputs`` are the declared output ports,
     ``scope_outputs`` the expressions of a scope.
     """
 
@@ -164,6 +173,10 @@ class GraphNode:
     on_error: OnError = OnError()
     limits: Limits = Limits()
     permissions: Mapping[str, Template] = field(default_factory=dict)
+    declared: Mapping[str, Template] = field(default_factory=dict)
+    granted: frozenset[str] = frozenset()
+    effects: Literal["none", "undoable", "irreversible"] = "none"
+    pure: bool = False
     undo: str | None = None
     mutex: Mutex | None = None
     handler: bool = False

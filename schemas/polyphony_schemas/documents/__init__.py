@@ -1,0 +1,1 @@
+"""How documents become models: shared field types, and problems with places in place of exceptions."""

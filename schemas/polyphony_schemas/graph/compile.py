@@ -1,0 +1,25 @@
+"""From a melody to its compiled graph.
+
+References in ``with``, ``when``, ``items``, ``state`` and ``task`` become edges (CONTRACT §4.2), defaults are
+filled in, durations and sizes become numbers, and what the graph needs beyond the basics is named in
+``features``. The checks of ``graph.checks`` run over the same walk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from polyphony_schemas.graph.interface import PackageInterface
+from polyphony_schemas.graph.model import CompiledMelody
+from polyphony_schemas.melody import Melody
+
+
+def compile_melody(melody: Melody, packages: Mapping[str, PackageInterface]) -> CompiledMelody:
+    """The graph of a melody whose packages are all known.
+
+    ``packages`` is keyed by the ``uses`` texts of the melody. Raises ``FormatError`` (PLY1600) with every finding
+    in ``details`` when the melody has errors, or when a package is missing.
+    """
+    from polyphony_schemas.graph.analysis import analyse
+
+    return analyse(melody, packages).require()

@@ -1,0 +1,97 @@
+"""What a graph must know about a package it uses: ports, parameters, permissions, effects. Nothing of its code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from polyphony_schemas.extension import ANY_INPUT, COMMAND_OUTPUTS, Effects, Extension, RunKind
+from polyphony_schemas.graph.model import Port
+from polyphony_schemas.melody import InputPort, Melody
+from polyphony_schemas.permissions.declared import Declared, ceiling_of, declared_of
+from polyphony_schemas.values import JsonObject, JsonValue
+
+_COMMAND_SCHEMAS: dict[str, JsonObject] = {
+    "stdout": {},
+    "stderr": {},
+    "status": {"type": "integer"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PackageInterface:
+    """The outside of an extension or a melody. Mappings of these are keyed by the ``uses`` text.
+
+    ``permissions`` is what it declares, items verbatim (``${ cel }`` included), or ``"granted"``.
+    ``parameters`` is a JSON Schema of type object. ``run`` is None for a melody.
+    """
+
+    kind: Literal["extension", "melody"]
+    name: str
+    version: str
+    inputs: Mapping[str, Port] = field(default_factory=dict)
+    any_inputs: Port | None = None
+    outputs: Mapping[str, Port] = field(default_factory=dict)
+    parameters: JsonObject = field(default_factory=dict)
+    permissions: Declared = field(default_factory=dict)
+    effects: Effects = "none"
+    pure: bool = False
+    cancellable: bool = False
+    run: RunKind | None = None
+
+
+def extension_interface(extension: Extension) -> PackageInterface:
+    """The outside of an extension."""
+    inputs = {name: input_port(port) for name, port in extension.inputs.items()}
+    any_inputs = inputs.pop(ANY_INPUT, None)
+    outputs = {
+        name: Port(schema_object(port.schema_), required=False, from_task=port.from_task)
+        for name, port in extension.outputs.items()
+    }
+    if extension.run.kind == "command":
+        outputs |= {name: Port(_COMMAND_SCHEMAS[name], required=False) for name in COMMAND_OUTPUTS}
+    return PackageInterface(
+        kind="extension",
+        name=extension.name,
+        version=extension.version,
+        inputs=inputs,
+        any_inputs=any_inputs,
+        outputs=outputs,
+        parameters=extension.parameters,
+        permissions=declared_of(extension.permissions),
+        effects=extension.effects,
+        pure=extension.pure,
+        cancellable=extension.cancellable,
+        run=extension.run.kind,
+    )
+
+
+def melody_interface(melody: Melody) -> PackageInterface:
+    """The outside of a melody that is used as a node: its ceiling is what it declares."""
+    return PackageInterface(
+        kind="melody",
+        name=melody.name,
+        version=melody.version,
+        inputs={name: input_port(port) for name, port in melody.inputs.items()},
+        outputs={name: Port({}, required=False) for name in melody.outputs},
+        permissions=ceiling_of(melody.config.permissions),
+    )
+
+
+def input_port(port: InputPort) -> Port:
+    """An input as the graph holds it: with a default or ``required: false`` it is optional."""
+    has_default = "default" in port.model_fields_set
+    return Port(
+        schema_object(port.schema_),
+        required=port.required and not has_default,
+        default=port.default,
+        has_default=has_default,
+    )
+
+
+def schema_object(schema: bool | Mapping[str, JsonValue]) -> JsonObject:
+    """A JSON Schema as an object: ``true`` is ``{}``, ``false`` is ``{"not": {}}``."""
+    if isinstance(schema, bool):
+        return {} if schema else {"not": {}}
+    return schema
