@@ -7,13 +7,11 @@ from typing import Literal, TypeAlias
 
 from pydantic import BaseModel
 
+from polyphony_schemas.documents.base import DocumentModel
 from polyphony_schemas.permissions.model import (
     PERMISSION_KEYS,
     DeclaredPermissions,
-    NetworkGrant,
     PermissionMap,
-    ReadGrant,
-    WriteGrant,
 )
 from polyphony_schemas.values import JsonValue
 
@@ -42,14 +40,6 @@ def _plain(permissions: BaseModel) -> dict[str, tuple[JsonValue, ...] | Literal[
     return plain
 
 
-def _item(item: str | ReadGrant | WriteGrant | NetworkGrant) -> JsonValue:
-    """An item as JSON: a map that says nothing beyond its default form becomes the plain text."""
-    match item:
-        case ReadGrant(path=path, view=view):
-            return path if view == "direct" else {"path": path, "view": view}
-        case WriteGrant(path=path, mode=mode):
-            return path if mode == "copy" else {"path": path, "mode": mode}
-        case NetworkGrant(url=url, private=private):
-            return {"url": url, "private": True} if private else url
-        case _:
-            return item
+def _item(item: str | DocumentModel) -> JsonValue:
+    """An item as it is written: what it does not say is not added."""
+    return item if isinstance(item, str) else item.model_dump(exclude_unset=True)

@@ -61,7 +61,7 @@ class ReadGrant(DocumentModel):
     """A path to read; ``copy`` is a private writable copy that is thrown away."""
 
     path: str
-    view: Literal["direct", "copy"] = "direct"
+    view: Literal["bind", "copy"] = "bind"
 
 
 class WriteGrant(DocumentModel):
