@@ -1,0 +1,217 @@
+"""The file side of one execution: granted paths and artifacts as mounts, values rewritten, results mapped back.
+
+``plan`` resolves and checks everything; ``prepare`` makes private copies; ``apply`` brings reviewed changes back to
+the host after success.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from polyphony_runner.grants import changes, copies
+from polyphony_runner.grants.layout import Placement, inside_of, place_all, relative_result
+from polyphony_runner.grants.paths import Boundaries, check, kind_of, resolve
+from polyphony_runner.grants.ports import Marked, has_mark, replace_marked
+from polyphony_runner.grants.safe_files import clean_name
+from polyphony_runner.grants.values import Grants, path_grants
+from polyphony_runner.runtimes.failures import NodeError
+from polyphony_runner.sandbox.spec import Mount
+from polyphony_schemas.values import JsonObject, JsonValue
+
+_INPUT = re.compile(r"\$\{\s*inputs\.([a-z][a-z0-9_]*)\s*\}")
+
+
+class Artifacts(Protocol):
+    """What is asked of the artifact store: read-only places of kept files and folders."""
+
+    def file(self, digest: str) -> Path:
+        """A read-only file with these bytes."""
+        ...
+
+    def directory(self, digest: str) -> Path:
+        """A read-only folder with this content."""
+        ...
+
+
+@dataclass(slots=True)
+class FilePlan:
+    """What one execution mounts and how its values read inside.
+
+    ``values`` are the rewritten inputs and parameters by name. ``copied`` holds, for each ``mode: copy`` grant,
+    the stamps of the host's files at the time of the copy.
+    """
+
+    placements: list[Placement] = field(default_factory=list)
+    mounts: list[Mount] = field(default_factory=list)
+    values: dict[str, JsonValue] = field(default_factory=dict)
+    copied: list[tuple[Placement, dict[str, copies.Stamp]]] = field(default_factory=list)
+
+    @property
+    def direct(self) -> list[Path]:
+        """Host paths the node writes to at once; one writer at a time."""
+        return [place.host for place in self.placements if place.grant.direct]
+
+    @property
+    def has_copies(self) -> bool:
+        """Whether ``prepare`` and ``apply`` have anything to do."""
+        return any(_copied(place) for place in self.placements)
+
+    def prepare(self, work: Path) -> None:
+        """Make the private copies of ``mode: copy`` grants in the work folder. Blocking."""
+        for place in self.placements:
+            if _copied(place):
+                stamps = copies.copy_tree(_host(place), copies.Tree(work, place.name))
+                self.copied.append((place, stamps))
+
+    def apply(self, work: Path) -> list[str]:
+        """Review and apply what changed in the private copies; the tree must be dead. Blocking.
+
+        Returns lines that say what was applied and withheld. NodeError, with nothing applied, when a review says no.
+        """
+        reviews = [
+            (place, before, changes.review(before, _host(place), copies.Tree(work, place.name)))
+            for place, before in self.copied
+        ]
+        lines = []
+        for place, before, review in reviews:
+            changes.apply(review.changes, before, _host(place), copies.Tree(work, place.name))
+            if review.changes:
+                lines.append(f"applied {len(review.changes)} changes to {place.host}")
+            lines += [f"withheld from {place.host}: {path}" for path in review.withheld]
+        return lines
+
+    def relative(self, value: JsonValue) -> JsonValue:
+        """A result in which places inside are written relative to their grant."""
+        if not self.placements:
+            return value
+        if isinstance(value, str):
+            return relative_result(value, self.placements)
+        if isinstance(value, Mapping):
+            return {key: self.relative(item) for key, item in value.items()}
+        if isinstance(value, Sequence):
+            return [self.relative(item) for item in value]
+        return value
+
+
+def plan(
+    *,
+    grants: Grants,
+    declared: Sequence[JsonValue],
+    schemas: Mapping[str, JsonObject],
+    values: JsonObject,
+    work: Path,
+    boundaries: Boundaries,
+    artifacts: Artifacts,
+) -> FilePlan:
+    """Resolve and check everything. NodeError of kind ``permission`` when anything is refused.
+
+    ``declared`` are the extension's own path grants as written (they give inputs their names inside), ``schemas``
+    and ``values`` the inputs and parameters by name, ``work`` what relative paths are relative to.
+    """
+    made = FilePlan(values=dict(values))
+    resolved = [(grant, resolve(grant.path, work)) for grant in path_grants(grants)]
+    made.placements = place_all(resolved, _input_names(declared, values, work) if resolved else {})
+    for place in made.placements:
+        check(place.host, boundaries)
+        made.mounts.extend(_mounts(place))
+    artifact_mounts = _ArtifactMounts(artifacts, made.mounts)
+    for name, value in values.items():
+        schema = schemas.get(name)
+        if schema is not None and has_mark(schema):
+            rewrite = _Rewrite(name, work, made.placements, artifact_mounts)
+            made.values[name] = replace_marked(value, schema, rewrite)
+    return made
+
+
+def _input_names(declared: Sequence[JsonValue], values: JsonObject, work: Path) -> dict[Path, str]:
+    names: dict[Path, str] = {}
+    for item in declared:
+        text = item.get("path") if isinstance(item, Mapping) else item
+        found = _INPUT.fullmatch(text) if isinstance(text, str) else None
+        value = values.get(found[1]) if found else None
+        if found and isinstance(value, str):
+            names.setdefault(resolve(value, work), found[1])
+    return names
+
+
+def _copied(place: Placement) -> bool:
+    return place.grant.key == "write" and not place.grant.direct
+
+
+def _host(place: Placement) -> copies.Tree:
+    return copies.Tree(place.host.parent, place.host.name)
+
+
+def _mounts(place: Placement) -> Iterator[Mount]:
+    kind = kind_of(place.host, may_be_missing=_copied(place))
+    if place.grant.key == "read":
+        yield Mount(place.host, place.inside, "copy" if place.grant.private_copy else "ro")
+    elif place.grant.direct:
+        yield Mount(place.host, place.inside, "rw")
+        if kind == "folder" and not changes.protected(place.host.name):
+            yield from _guards(place)
+
+
+def _guards(place: Placement) -> Iterator[Mount]:
+    """At the top of a direct grant, protected names that are there stay read-only."""
+    for path in sorted(place.host.iterdir()):
+        if changes.protected(path.name) and not path.is_symlink():
+            yield Mount(path, f"{place.inside}/{path.name}", "ro")
+
+
+@dataclass(frozen=True, slots=True)
+class _ArtifactMounts:
+    artifacts: Artifacts
+    mounts: list[Mount]
+
+    def add(self, port: str, value: JsonValue, kind: Marked) -> JsonValue:
+        """Mount one artifact at ``/in/PORT/NAME``; the value gets this as ``path``."""
+        if not isinstance(value, Mapping) or not isinstance(value.get("digest"), str):
+            raise NodeError("validation", "PLY3509", f"the input {port!r} is no artifact: got {value!r}")
+        digest = str(value["digest"])
+        source = self.artifacts.directory(digest) if kind == "folder" else self.artifacts.file(digest)
+        name = value.get("name")
+        base = name if isinstance(name, str) and _plain_name(name) else digest[:12]
+        inside, count = f"/in/{port}/{base}", 1
+        taken = {mount.inside for mount in self.mounts}
+        while inside in taken:
+            count += 1
+            inside = f"/in/{port}/{base}-{count}"
+        self.mounts.append(Mount(source, inside, "ro", shared=True))
+        return {**value, "path": inside}
+
+
+def _plain_name(name: str) -> bool:
+    return (
+        bool(name) and name not in (".", "..") and "/" not in name and clean_name(name) and len(name) <= 200
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Rewrite:
+    port: str
+    work: Path
+    placements: Sequence[Placement]
+    artifacts: _ArtifactMounts
+
+    def __call__(self, kind: Marked, value: JsonValue) -> JsonValue:
+        if kind != "path":
+            return self.artifacts.add(self.port, value, kind)
+        if not isinstance(value, str):
+            raise NodeError(
+                "validation", "PLY3404", f"the path input {self.port!r} is no text: got {value!r}"
+            )
+        host = resolve(value, self.work)
+        inside = inside_of(host, self.placements)
+        if inside is None:
+            raise NodeError(
+                "permission",
+                "PLY3404",
+                f"the input {self.port!r} is {str(host)!r}, which no grant of this node covers",
+                hint=f'add it to the node and the ceiling:  permissions: {{read: ["{value}"]}}',
+            )
+        return inside
