@@ -7,7 +7,7 @@ import io
 import tarfile
 from pathlib import Path
 
-from simple_index import MAX_FILE, IndexProblem, find_sdist, get
+from simple_index import MAX_FILE, IndexReadError, find_sdist, get
 
 MAX_ENTRIES, MAX_TOTAL = 20_000, 256 << 20
 
@@ -35,7 +35,7 @@ def main(inputs, parameters, task, context):
     try:
         name, address = find_sdist(parameters["name"], parameters["version"])
         body, _, _ = get(address, MAX_FILE)
-    except IndexProblem as problem:
+    except IndexReadError as problem:
         context.fail("network", str(problem), retryable=problem.retryable)
     digest = hashlib.sha256(body).hexdigest()
     if digest != parameters["sha256"]:

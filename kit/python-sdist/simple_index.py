@@ -14,7 +14,7 @@ ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+ht
 MAX_PAGE, MAX_FILE = 32 << 20, 64 << 20
 
 
-class IndexProblem(Exception):
+class IndexReadError(Exception):
     """The index cannot be read; ``retryable`` says whether trying again may help."""
 
     def __init__(self, message, *, retryable=False):
@@ -52,13 +52,13 @@ def get(url, limit, accept="*/*"):
             body = answer.read(limit + 1)
             kind, place = answer.headers.get_content_type(), answer.geturl()
     except urllib.error.HTTPError as error:
-        raise IndexProblem(
+        raise IndexReadError(
             f"{urlparse(url).netloc} answered {error.code}", retryable=error.code >= 500 or error.code == 429
         ) from None
     except (urllib.error.URLError, OSError) as error:
-        raise IndexProblem(f"{urlparse(url).netloc} cannot be reached: {error}", retryable=True) from None
+        raise IndexReadError(f"{urlparse(url).netloc} cannot be reached: {error}", retryable=True) from None
     if len(body) > limit:
-        raise IndexProblem(f"{urlparse(url).netloc} sent more than {limit} bytes")
+        raise IndexReadError(f"{urlparse(url).netloc} sent more than {limit} bytes")
     return body, kind, place
 
 
@@ -94,11 +94,11 @@ def find_sdist(name, version):
             found = [
                 (file, address) for file, address in files(index, name).items() if wanted.fullmatch(file)
             ]
-        except IndexProblem as problem:
+        except IndexReadError as problem:
             problems.append(problem)
             continue
         if found:
             return found[0]
     if problems:
         raise problems[-1]
-    raise IndexProblem(f"no index of this machine has a source distribution of {name} {version}")
+    raise IndexReadError(f"no index of this machine has a source distribution of {name} {version}")
