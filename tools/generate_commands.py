@@ -1,0 +1,56 @@
+"""Write docs/commands.md from the command line itself. ``--check`` only says whether it is current."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from polyphony_cli.app import VERBS, cli
+
+TARGET = Path(__file__).parent.parent / "docs" / "commands.md"
+HEAD = """# Commands
+
+Made from `--help` by `tools/generate_commands.py`. Global flags may stand anywhere before `--`. Exit status: 0 done · 1 the
+expected "no" · 2 usage · 3 a bug of ours · 130 interrupted.
+"""
+
+
+def section(command: click.Command, path: str, level: int) -> list[str]:
+    """The help of one command and, for a group, of its sub-commands."""
+    context = click.Context(command, info_name=path, terminal_width=100, max_content_width=100)
+    parts = [f"{'#' * level} {path}", "```\n" + command.get_help(context).rstrip() + "\n```"]
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            if child is not None:
+                parts += section(child, f"{path} {name}", level + 1)
+    return parts
+
+
+def document() -> str:
+    """The whole page."""
+    context = click.Context(cli, info_name="polyphony", terminal_width=100, max_content_width=100)
+    parts = [HEAD.rstrip(), "```\n" + cli.get_help(context).rstrip() + "\n```"]
+    for verb in VERBS:
+        command = cli.get_command(context, verb)
+        if command is not None:
+            parts += section(command, f"polyphony {verb}", 2)
+    return "\n\n".join(parts) + "\n"
+
+
+def main() -> int:
+    """Write, or compare; exit status 1 when the page is not current."""
+    text = document()
+    if "--check" in sys.argv:
+        if TARGET.read_text("utf-8") != text:
+            print("docs/commands.md is not current; hint: .venv/bin/python tools/generate_commands.py")
+            return 1
+        return 0
+    TARGET.write_text(text, "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
