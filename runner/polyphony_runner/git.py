@@ -1,0 +1,148 @@
+"""The author's side of git: questions to the ``git`` binary, with the machine's configuration kept out where it lies.
+
+Object bytes come from ``cat-file --batch``, never from a checkout or ``git archive``: both change bytes
+(line endings, filters, export attributes).
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from polyphony_runner.errors import ClientError
+
+TIMEOUT_S = 120
+# Set inside hooks; they would make git look at another repository than the folder it runs in.
+_REPOSITORY_VARIABLES = frozenset(
+    f"GIT_{name}"
+    for name in ("DIR", "WORK_TREE", "INDEX_FILE", "OBJECT_DIRECTORY", "COMMON_DIR", "PREFIX", "NAMESPACE")
+)
+
+
+def git(folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> bytes:
+    """Run git in ``folder`` and return its stdout; PLY6701 without git, PLY6702 when it fails."""
+    try:
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=folder,
+            env=_environment(environment),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise no_git() from None
+    except subprocess.TimeoutExpired:
+        raise ClientError(
+            "PLY6702",
+            f"git {arguments[0]} did not end in {TIMEOUT_S} s",
+            hint="try it by hand in that folder",
+        ) from None
+    if done.returncode:
+        raise ClientError(
+            "PLY6702",
+            f"git {arguments[0]} failed in {folder}: {_last_line(done.stderr)}",
+            hint="try it by hand in that folder",
+            details={"status": done.returncode, "stderr": done.stderr.decode(errors="replace")[-4000:]},
+        )
+    return done.stdout
+
+
+def work_tree_root(path: Path) -> Path | None:
+    """The root of the git work tree around ``path``, or None outside of one."""
+    try:
+        found = git(path, "rev-parse", "--show-toplevel").decode().rstrip("\n")
+    except ClientError as error:
+        if error.code == "PLY6702":
+            return None
+        raise
+    return Path(found) if found else None
+
+
+def is_clean(root: Path) -> bool:
+    """Whether the work tree has a commit and neither changes nor new files."""
+    try:
+        git(root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+    except ClientError:
+        return False
+    return not git(
+        root, "status", "--porcelain", "-z", "--untracked-files=normal", "--ignore-submodules=none"
+    )
+
+
+class ObjectReader:
+    """Reads objects by id through one ``git cat-file --batch``. Use it in a ``with`` block."""
+
+    def __init__(self, repository: Path) -> None:
+        try:
+            self._process = subprocess.Popen(
+                ["git", "cat-file", "--batch"],
+                cwd=repository,
+                env=_environment({"GIT_NO_REPLACE_OBJECTS": "1"}),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
+        except FileNotFoundError:
+            raise no_git() from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def read(self, identity: bytes) -> tuple[str, bytes]:
+        """Kind and bytes of an object by its raw id."""
+        return self.named(identity.hex())[1:]
+
+    def named(self, name: str) -> tuple[str, str, bytes]:
+        """Id in hexadecimal, kind and bytes of the object that ``name`` (``HEAD^{tree}``, an id) means."""
+        wanted, given = _pipes(self._process)
+        wanted.write(name.encode() + b"\n")
+        wanted.flush()
+        head = given.readline().split()
+        if len(head) != 3:
+            raise ClientError(
+                "PLY6703", f"git has no object {name!r}", hint="check the repository with git fsck"
+            )
+        size = int(head[2])
+        body = given.read(size + 1)
+        if len(body) != size + 1:
+            raise ClientError("PLY6703", f"git broke off in object {name!r}", hint="check it with git fsck")
+        return head[0].decode(), head[1].decode(), body[:-1]
+
+
+def no_git() -> ClientError:
+    """The refusal where git is not installed."""
+    return ClientError("PLY6701", "git is not installed", hint="install git, for example apt-get install git")
+
+
+def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
+    if process.stdin is None or process.stdout is None:
+        raise RuntimeError("cat-file was started without pipes")
+    return process.stdin, process.stdout
+
+
+def _environment(extra: Mapping[str, str] | None) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if name not in _REPOSITORY_VARIABLES}
+    return {
+        **inherited,
+        "GIT_TERMINAL_PROMPT": "0",
+        "LC_ALL": "C",
+        "GIT_OPTIONAL_LOCKS": "0",
+        **(extra or {}),
+    }
+
+
+def _last_line(stderr: bytes) -> str:
+    lines = [line for line in stderr.decode(errors="replace").splitlines() if line.strip()]
+    return lines[-1] if lines else "no message"

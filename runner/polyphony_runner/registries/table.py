@@ -1,0 +1,99 @@
+"""All bindings of a home, and the one registry that a name belongs to (step 1 of the verification)."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+
+from polyphony_runner.errors import ClientError
+from polyphony_runner.files import exclusive
+from polyphony_runner.home import Home
+from polyphony_runner.registries.binding import Binding, read_binding, write_binding
+from polyphony_runner.registries.memory import Memory
+from polyphony_schemas.errors import TrustError
+
+
+class Registries:
+    """The registries that were added to a home."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+
+    def all(self) -> list[Binding]:
+        """Every binding, by origin."""
+        if not self.home.registries.is_dir():
+            return []
+        folders = sorted(path.parent for path in self.home.registries.glob("*/binding.yaml"))
+        return [read_binding(folder) for folder in folders]
+
+    def add(self, binding: Binding) -> Binding:
+        """Bind namespaces; for an origin that is known, addresses and namespaces are added to it.
+
+        Raises PLY6503 when a namespace is bound to another registry, PLY6504 for another log key of a known
+        origin: both are decisions of a person, by ``registry remove`` first.
+        """
+        with exclusive(self.home.registries / ".lock"):
+            for other in self.all():
+                if other.origin == binding.origin:
+                    binding = _merged(other, binding)
+                elif taken := sorted(set(other.namespaces) & set(binding.namespaces)):
+                    raise ClientError(
+                        "PLY6503",
+                        f"the namespace {taken[0]!r} is bound to {other.origin!r} already",
+                        hint=f"a name belongs to one registry; polyphony registry remove {other.origin} first",
+                    )
+            write_binding(self.home.registry(binding.origin), binding)
+        return binding
+
+    def remove(self, origin: str) -> Binding:
+        """Forget a registry, with what was remembered of its log; PLY6505 when there is none."""
+        with exclusive(self.home.registries / ".lock"):
+            binding = self.by_origin(origin)
+            shutil.rmtree(self.home.registry(binding.origin))
+        return binding
+
+    def by_origin(self, origin: str) -> Binding:
+        """The binding of an origin (or of one of its addresses); PLY6505 when there is none."""
+        for binding in self.all():
+            if origin in (binding.origin, *binding.urls):
+                return binding
+        raise ClientError(
+            "PLY6505",
+            f"no registry {origin!r} was added",
+            hint="polyphony registry list shows them, polyphony registry add adds one",
+        )
+
+    def for_name(self, name: str) -> Binding:
+        """Step 1: the one registry that speaks for ``owner/name``. TrustError PLY5102; there is no fallback."""
+        owner = name.split("/", 1)[0]
+        known = self.all()
+        for binding in known:
+            if owner in binding.namespaces:
+                return binding
+        bound = ", ".join(sorted(f"{n} ({b.origin})" for b in known for n in b.namespaces)) or "none"
+        raise TrustError(
+            "PLY5102",
+            f"no registry is bound to the namespace {owner!r}; bound are: {bound}",
+            step=1,
+            hint=f"polyphony registry add URL --log-key KEY --namespace {owner}",
+            details={"namespace": owner},
+        )
+
+    def memory(self, binding: Binding) -> Memory:
+        """What this client remembers of the registry's log."""
+        return Memory(self.home.registry(binding.origin))
+
+
+def _merged(old: Binding, new: Binding) -> Binding:
+    if old.log_key != new.log_key:
+        raise ClientError(
+            "PLY6504",
+            f"{new.origin!r} was added with another log key: {old.log_key}",
+            hint="if its owner announced a new key, remove the registry and add it again; else somebody lies",
+        )
+    return replace(
+        new,
+        urls=tuple(dict.fromkeys((*new.urls, *old.urls))),
+        namespaces=tuple(dict.fromkeys((*old.namespaces, *new.namespaces))),
+        namespace_ages={**old.namespace_ages, **new.namespace_ages},
+    )
