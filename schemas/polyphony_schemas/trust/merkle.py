@@ -83,10 +83,8 @@ def verify_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes],
     for sibling in proof:
         if last == 0:
             raise _error("an inclusion proof that is too long")
-        if position & 1 or position == last:
-            value = node_hash(sibling, value)
-        else:
-            value = node_hash(value, sibling)
+        left = position & 1 or position == last
+        value = node_hash(sibling, value) if left else node_hash(value, sibling)
         position, last = _up(position, last)
     if last:
         raise _error("an inclusion proof that is too short")

@@ -62,6 +62,8 @@ VersionText = Annotated[str, _matching(_SEMVER, 128)]
 RegistryName = Annotated[str, _matching(r"[a-z0-9](?:[a-z0-9._:/-]{0,198}[a-z0-9])?", 200)]
 # An opaque account id.
 AccountId = Annotated[str, _matching(r"[a-z][a-z0-9_]{0,63}", 64)]
+# A git commit id, in either object format.
+CommitId = Annotated[str, _matching(r"[0-9a-f]{40}|[0-9a-f]{64}", 64)]
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 
 
@@ -69,7 +71,7 @@ class Commit(TrustModel):
     """The git commit the tree was taken from: a signed claim, not the identity."""
 
     format: Literal["sha1", "sha256"]
-    id: Annotated[str, _matching(r"[0-9a-f]{40}|[0-9a-f]{64}", 64)]
+    id: CommitId
 
 
 class KeyIdentity(TrustModel):
