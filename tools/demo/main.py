@@ -1,0 +1,234 @@
+"""``make demo``: the whole path on a real project, with the same commands a person would type.
+
+registry init → serve → key, login → publish the kit and the melodies → (as another user) registry add → install →
+verify → fetch a project in a sandbox → run full-stack-review on it → report. Leaves the report and nothing else: no
+process, no state.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+POLYPHONY = ROOT / ".venv/bin/polyphony"
+ORIGIN = "demo.example"
+EXTENSIONS = sorted(path.parent for path in ROOT.glob("kit/*/extension.yaml"))
+MELODIES = sorted(path.parent for path in ROOT.glob("melodies/*/melody.yaml"))
+
+
+class DemoFailedError(Exception):
+    """One of the commands did not do what it should."""
+
+
+def say(text: str) -> None:
+    """One line of progress."""
+    print(f"· {text}", flush=True)
+
+
+class Person:
+    """Somebody with a home of their own, at the command line."""
+
+    def __init__(self, home: Path) -> None:
+        self.environment = {**os.environ, "POLYPHONY_HOME": str(home), "NO_COLOR": "1"}
+
+    def polyphony(
+        self, *words: str, stdin: str = "", cwd: Path | None = None, talk: bool = False
+    ) -> dict[str, object]:
+        """Run one command and return its JSON document; ``talk`` shows what it says meanwhile."""
+        done = subprocess.run(
+            [str(POLYPHONY), "--json", *words],
+            env=self.environment,
+            cwd=cwd or ROOT,
+            input=stdin,
+            stdout=subprocess.PIPE,
+            stderr=None if talk else subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            said = done.stdout + (done.stderr or "")
+            raise DemoFailedError(
+                f"polyphony {' '.join(words)} ended with {done.returncode}:\n{said.strip()}"
+            )
+        document: dict[str, object] = json.loads(done.stdout) if done.stdout.strip() else {}
+        return document
+
+
+@contextmanager
+def served_registry(data: Path, owner: Person) -> Iterator[tuple[str, str, str]]:
+    """A registry on a free loopback port: (address, log key, the owner's token). Ended at the end, whatever happens."""
+    made = owner.polyphony(
+        "registry",
+        "init",
+        "--data",
+        str(data),
+        "--origin",
+        ORIGIN,
+        "--owner",
+        "polyphony",
+        "--namespace",
+        "polyphony",
+    )
+    server = subprocess.Popen(
+        [str(POLYPHONY), "--json", "registry", "serve", "--data", str(data), "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=owner.environment,
+    )
+    try:
+        assert server.stdout is not None
+        line = server.stdout.readline()
+        if not line:
+            raise DemoFailedError(
+                f"the registry did not start: {server.stderr.read() if server.stderr else ''}"
+            )
+        yield json.loads(line)["url"], str(made["log_key"]), str(made["token"])
+    finally:
+        server.send_signal(signal.SIGTERM)
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+def as_repository(package: Path, folder: Path) -> Path:
+    """A package of this tree as the git repository its author would have."""
+    target = folder / package.name
+    shutil.copytree(package, target, ignore=shutil.ignore_patterns("__pycache__", "melody.local.yaml"))
+    git = [
+        "git",
+        "-C",
+        str(target),
+        "-c",
+        "user.name=Polyphony",
+        "-c",
+        "user.email=kit@demo.example",
+        "-c",
+        "commit.gpgsign=false",
+    ]
+    subprocess.run([*git, "init", "--quiet", "--initial-branch=main"], check=True)
+    subprocess.run([*git, "add", "--all"], check=True)
+    subprocess.run([*git, "commit", "--quiet", "--message", "First version"], check=True)
+    return target
+
+
+def publish_all(owner: Person, folder: Path) -> None:
+    """Sign and publish the kit, then the melodies."""
+    for number, package in enumerate([*EXTENSIONS, *MELODIES]):
+        enrol = ["--enrol"] if number == 0 else []
+        done = owner.polyphony("publish", str(as_repository(package, folder)), "--owner", "polyphony", *enrol)
+        say(
+            f"  published {done['name']} {done['version']} · tree {str(done['tree'])[:12]} · logged as #{done['log_index']}"
+        )
+
+
+def fetch_project(user: Person, folder: Path) -> Path:
+    """Download the project in a sandbox that reaches the package index alone."""
+    found = user.polyphony("run", str(ROOT / "tools/demo"), "--accept-permissions", consent(user), talk=True)
+    outputs = found["outputs"]
+    assert isinstance(outputs, dict)
+    project = folder / "project"
+    user.polyphony("artifacts", "get", outputs["source"]["digest"], "-o", str(project))
+    say(f"  {outputs['file']}")
+    return project
+
+
+def consent(user: Person) -> str:
+    """The permissions digest of the demo's own melody, which the person at the demo accepts."""
+    done = subprocess.run(
+        [str(POLYPHONY), "--json", "run", str(ROOT / "tools/demo")],
+        env=user.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return str(json.loads(done.stdout)["error"]["details"]["digest"])
+
+
+def review(user: Person, project: Path, report: Path, further: list[str]) -> dict[str, object]:
+    """Run full-stack-review and bring the report here."""
+    words = ["--input", f"path={project}", "--input", "subject=humanize 4.9.0", *further]
+    done = user.polyphony("run", "full-stack-review", *words, talk=True)
+    outputs = done["outputs"]
+    assert isinstance(outputs, dict)
+    report.mkdir(exist_ok=True)
+    for name, file in (("report", "report.html"), ("markdown", "report.md")):
+        (report / file).unlink(missing_ok=True)
+        user.polyphony("artifacts", "get", outputs[name]["digest"], "-o", str(report / file))
+    return done
+
+
+def demo(folder: Path, report: Path, further: list[str]) -> None:
+    """All steps, in order."""
+    owner, user = Person(folder / "publisher"), Person(folder / "user")
+    say("starting a registry on loopback")
+    with served_registry(folder / "registry", owner) as (url, log_key, token):
+        add = ["registry", "add", url, "--log-key", log_key, "--namespace", "polyphony", "--minimum-age", "0"]
+        say("publishing the kit and the melodies, signed")
+        owner.polyphony("key", "new", "release")
+        owner.polyphony(*add)
+        owner.polyphony("login", url, "--token-stdin", stdin=token)
+        publish_all(owner, folder)
+        say(
+            "installing full-stack-review as another user (a package this young needs --minimum-age 0, said at registry add)"
+        )
+        user.polyphony(*add)
+        installed = user.polyphony("install", "full-stack-review", "--global")["installed"]
+        assert isinstance(installed, list)
+        say(f"  {len(installed)} packages verified and locked")
+        steps = user.polyphony("verify", "full-stack-review")["steps"]
+        assert isinstance(steps, list)
+        for step in steps:
+            say(f"  ✓ {step['step']}: {step['detail']}")
+        say("downloading a project, in a sandbox that reaches the package index alone")
+        project = fetch_project(user, folder)
+        say("reviewing it: lint, build and test offline, report")
+        done = review(user, project, report, further)
+        verified = user.polyphony("journal", str(done["run"]), "--verify")
+        say(f"journal of {done['run']} verified" if verified else "journal printed")
+    outputs = done["outputs"]
+    assert isinstance(outputs, dict)
+    say(f"{outputs['summary']}; every node ran in the sandbox")
+    print(f"\nreport: {report / 'report.html'}")
+
+
+def main() -> int:
+    """Parse the arguments, run, clean up."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--report", type=Path, default=ROOT / "demo-report")
+    parser.add_argument("--keep", action="store_true", help="keep registry and homes, and say where")
+    parser.add_argument("further", nargs="*", help="further words for the run, such as --input model=NAME")
+    arguments, unknown = parser.parse_known_args()
+    folder = Path(tempfile.mkdtemp(prefix="polyphony-demo-"))
+    started = time.monotonic()
+    try:
+        demo(folder, arguments.report.resolve(), [*arguments.further, *unknown])
+    except DemoFailedError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        if arguments.keep:
+            say(f"kept in {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    say(f"done in {time.monotonic() - started:.0f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
