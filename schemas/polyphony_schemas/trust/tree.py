@@ -22,15 +22,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, cast
+from typing import Final, Literal, TypeAlias, cast
 
 from polyphony_schemas.errors import FormatError
 from polyphony_schemas.values import TreeId
 
-FILE = "100644"
-EXECUTABLE = "100755"
-LINK = "120000"
-DIRECTORY = "40000"
+FILE: Final = "100644"
+EXECUTABLE: Final = "100755"
+LINK: Final = "120000"
+DIRECTORY: Final = "40000"
 EMPTY_TREE = TreeId("6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321")
 
 # Far above what ``tree_rules`` allows; it only keeps the walk below from exhausting the stack.
