@@ -32,11 +32,45 @@ ID_PATTERN = r"^[a-z][a-z0-9_]{0,62}$"
 
 # CEL's own words (specification, "IDENT" less RESERVED), and those that Polyphony gives a meaning.
 CEL_RESERVED = frozenset(
-    "as break const continue else false for function if import in let loop namespace null package return true "
-    "var void while".split()
+    [
+        "as",
+        "break",
+        "const",
+        "continue",
+        "else",
+        "false",
+        "for",
+        "function",
+        "if",
+        "import",
+        "in",
+        "let",
+        "loop",
+        "namespace",
+        "null",
+        "package",
+        "return",
+        "true",
+        "var",
+        "void",
+        "while",
+    ]
 )
 DOCUMENT_RESERVED = frozenset(
-    "inputs state round index error failed undone run trigger true false null".split()
+    [
+        "inputs",
+        "state",
+        "round",
+        "index",
+        "error",
+        "failed",
+        "undone",
+        "run",
+        "trigger",
+        "true",
+        "false",
+        "null",
+    ]
 )
 RESERVED_IDS = CEL_RESERVED | DOCUMENT_RESERVED
 CORE_NODES = ("approve", "merge", "raise", "set", "signal", "stop", "switch", "wait")

@@ -78,7 +78,9 @@ def format_size(size: int) -> str:
 def parse_money(text: str) -> Decimal:
     """The amount of ``text``, exactly (at most six decimals); raises FormatError (PLY1303)."""
     if not _MONEY.fullmatch(text):
-        raise _bad(BAD_MONEY, "amount", text, "a decimal string in quotes, like '1.50', with at most six decimals")
+        raise _bad(
+            BAD_MONEY, "amount", text, "a decimal string in quotes, like '1.50', with at most six decimals"
+        )
     return Decimal(text)
 
 

@@ -27,9 +27,7 @@ BAD_RANGE = "PLY1305"
 
 _NUMBER = r"(?:0|[1-9][0-9]{0,14})"
 _PRE = r"(?:0|[1-9][0-9]*|[0-9]*[a-zA-Z-][0-9a-zA-Z-]*)"
-VERSION_PATTERN = (
-    rf"^({_NUMBER})\.({_NUMBER})\.({_NUMBER})(?:-({_PRE}(?:\.{_PRE})*))?(?:\+([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?$"
-)
+VERSION_PATTERN = rf"^({_NUMBER})\.({_NUMBER})\.({_NUMBER})(?:-({_PRE}(?:\.{_PRE})*))?(?:\+([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?$"
 _VERSION = re.compile(VERSION_PATTERN, re.ASCII)
 _PARTIAL = re.compile(rf"({_NUMBER})(?:\.({_NUMBER}))?", re.ASCII)
 _TERM = re.compile(r"(\^|~|>=|<=|>|<|=)? *([0-9][0-9A-Za-z.+-]*)", re.ASCII)

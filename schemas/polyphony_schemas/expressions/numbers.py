@@ -47,7 +47,7 @@ def _object(value: JsonObject, rules: JsonObject, root: object, depth: int) -> J
     return {key: _typed(item, known.get(key, rest), root, depth + 1) for key, item in value.items()}
 
 
-def _number(value: int | float, declared: JsonValue) -> int | float:
+def _number(value: float, declared: JsonValue) -> int | float:
     types = (declared,) if isinstance(declared, str) else declared
     if not isinstance(types, Sequence):
         return value
