@@ -1,7 +1,11 @@
-"""Tokens by registry origin: in the system's keyring when the extra is installed, else in ``credentials.json``.
+"""Logins by registry origin: the token in the system's keyring when the extra is installed, else in the file.
 
-``credentials.json`` (0600) is ``{"credentials": "v1", "tokens": {ORIGIN: TOKEN}}``. A token never travels in argv
-or in an address: HTTP gets it as a header, git through ``GIT_CONFIG_*`` variables.
+``credentials.json`` (0600)::
+
+    {"credentials": "v1", "logins": {ORIGIN: {"url": URL, "token": TOKEN}}}
+
+``token`` is absent where the keyring holds it. A token never travels in argv or in an address: HTTP gets it as a
+header, git through ``GIT_CONFIG_*`` variables.
 """
 
 from __future__ import annotations
@@ -10,65 +14,101 @@ import base64
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from polyphony_runner.errors import ClientError
-from polyphony_runner.files import private_folder, write_atomic
+from polyphony_runner.files import exclusive, private_folder, write_atomic
 
 SERVICE = "polyphony"
-TOKEN = re.compile(r"plyo?_[0-9A-Za-z]{32,64}")
+_TOKEN = re.compile(r"plyo?_[0-9A-Za-z]{32,64}")
 
 
-class TokenStore(Protocol):
-    """Keeps one token for each origin.
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A registry that was logged in to: where, and as whom."""
 
-    Contract: ``get`` of an unknown origin is None; ``set`` replaces; ``delete`` of an unknown origin does nothing.
-    """
+    origin: str
+    url: str
+    token: str
 
-    def get(self, origin: str) -> str | None:
-        """The token of an origin."""
+
+class Keyring(Protocol):
+    """The part of the ``keyring`` library that is used; unknown names give None."""
+
+    def get_password(self, service: str, name: str, /) -> str | None:
+        """The secret kept under a name."""
         ...
 
-    def set(self, origin: str, token: str) -> None:
-        """Keep a token."""
-        ...
-
-    def delete(self, origin: str) -> None:
-        """Forget a token."""
+    def set_password(self, service: str, name: str, secret: str, /) -> None:
+        """Keep a secret."""
         ...
 
 
-class FileTokens:
-    """``credentials.json``."""
+class Credentials:
+    """The logins of one home."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, keyring: Keyring | None = None) -> None:
         self.path = path
+        self._keyring = keyring
 
-    def get(self, origin: str) -> str | None:
-        """The token of an origin; PLY6401 when others may read the file, PLY6402 when it is broken."""
-        return self._read().get(origin)
+    def logins(self) -> list[Login]:
+        """All logins, by origin. PLY6401 when others may read the file, PLY6402 when it is broken."""
+        found = []
+        for origin, entry in sorted(self._read().items()):
+            token = entry.get("token") or (self._keyring and self._keyring.get_password(SERVICE, origin))
+            if token:
+                found.append(Login(origin, entry["url"], token))
+        return found
 
-    def set(self, origin: str, token: str) -> None:
-        """Keep a token."""
-        self._write({**self._read(), origin: token})
+    def keep(self, login: Login) -> None:
+        """Keep a login, replacing the one of the same origin."""
+        with exclusive(private_folder(self.path.parent) / ".credentials.lock"):
+            entry = {"url": login.url}
+            if self._keyring is not None:
+                self._keyring.set_password(SERVICE, login.origin, login.token)
+            else:
+                entry["token"] = login.token
+            document = {"credentials": "v1", "logins": {**self._read(), login.origin: entry}}
+            write_atomic(self.path, json.dumps(document, indent=1, sort_keys=True).encode() + b"\n")
 
-    def delete(self, origin: str) -> None:
-        """Forget a token."""
-        tokens = self._read()
-        if tokens.pop(origin, None) is not None:
-            self._write(tokens)
+    def choose(self, wanted: str | None) -> Login:
+        """The login for an origin or address, or for None the only one there is; PLY6404, PLY6405."""
+        logins = self.logins()
+        if wanted is not None:
+            for login in logins:
+                if wanted.rstrip("/") in (login.origin, login.url):
+                    return login
+            raise ClientError(
+                "PLY6404", f"nobody is logged in to {wanted!r}", hint=f"polyphony login {wanted}"
+            )
+        if len(logins) == 1:
+            return logins[0]
+        if not logins:
+            raise ClientError("PLY6404", "nobody is logged in to a registry", hint="polyphony login URL")
+        raise ClientError(
+            "PLY6405",
+            f"there are logins for several registries: {', '.join(login.origin for login in logins)}",
+            hint="choose one with polyphony --registry URL",
+        )
 
-    def _read(self) -> dict[str, str]:
+    def _read(self) -> dict[str, dict[str, str]]:
         try:
             mode = self.path.stat().st_mode
             document = json.loads(self.path.read_bytes())
-            tokens = document["tokens"]
-            if document.get("credentials") != "v1" or not isinstance(tokens, Mapping):
-                raise ValueError("expected credentials: v1 with tokens")
+            if document.get("credentials") != "v1":
+                raise ValueError("expected credentials: v1")
+            logins = {
+                str(origin): {
+                    "url": str(entry["url"]),
+                    **({"token": entry["token"]} if "token" in entry else {}),
+                }
+                for origin, entry in document["logins"].items()
+            }
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ClientError(
                 "PLY6402", f"{self.path} cannot be used: {error}", hint="remove it and polyphony login again"
             ) from error
@@ -78,77 +118,40 @@ class FileTokens:
                 f"others may read {self.path} (mode {mode & 0o777:04o}, expected 0600)",
                 hint=f"chmod 600 {self.path}; if others use this machine, have the tokens revoked",
             )
-        return {str(origin): str(token) for origin, token in tokens.items()}
-
-    def _write(self, tokens: Mapping[str, str]) -> None:
-        private_folder(self.path.parent)
-        document = {"credentials": "v1", "tokens": dict(tokens)}
-        write_atomic(self.path, json.dumps(document, indent=1, sort_keys=True).encode() + b"\n")
+        return logins
 
 
-class KeyringTokens:
-    """The system's keyring, through the ``keyring`` library."""
-
-    def get(self, origin: str) -> str | None:
-        """The token of an origin."""
-        import keyring
-
-        return keyring.get_password(SERVICE, origin)
-
-    def set(self, origin: str, token: str) -> None:
-        """Keep a token."""
-        import keyring
-
-        keyring.set_password(SERVICE, origin, token)
-
-    def delete(self, origin: str) -> None:
-        """Forget a token."""
-        import keyring
-
-        if keyring.get_password(SERVICE, origin) is not None:
-            keyring.delete_password(SERVICE, origin)
-
-
-def token_store(path: Path) -> TokenStore:
-    """The keyring when the extra is there and has a usable backend, else the file."""
+def system_keyring() -> Keyring | None:
+    """The system's keyring when the extra is there and has a backend that keeps secrets, else None."""
     try:
         import keyring
     except ImportError:
-        return FileTokens(path)
-    backend = keyring.get_keyring()
-    return KeyringTokens() if getattr(backend, "priority", 0) >= 1 else FileTokens(path)
+        return None
+    return keyring if getattr(keyring.get_keyring(), "priority", 0) >= 1 else None
 
 
 def check_token(text: str) -> str:
     """A token as it is pasted, without white space around it; PLY6403 for what is none."""
     token = text.strip()
-    if not TOKEN.fullmatch(token):
+    if not _TOKEN.fullmatch(token):
         raise ClientError(
             "PLY6403",
             "that is no token; expected ply_ and 38 letters and digits",
-            hint="polyphony registry init and registry user add print one",
+            hint="polyphony registry init and polyphony registry user add print one",
         )
     return token
 
 
-def required_token(store: TokenStore, origin: str, url: str) -> str:
-    """The token of an origin; PLY6404 when there is none."""
-    token = store.get(origin)
-    if token is None:
-        raise ClientError("PLY6404", f"there is no token for {origin!r}", hint=f"polyphony login {url}")
-    return token
-
-
-def bearer(token: str) -> dict[str, str]:
+def bearer(token: str) -> Mapping[str, str]:
     """The header of an API call."""
     return {"Authorization": f"Bearer {token}"}
 
 
-def git_environment(token: str, url: str) -> dict[str, str]:
-    """The variables that give git the token for ``url`` alone (Basic, token as password)."""
-    encoded = base64.b64encode(f"token:{token}".encode()).decode()
+def git_environment(login: Login) -> dict[str, str]:
+    """The variables that give git the token for this registry alone (Basic, token as password)."""
+    encoded = base64.b64encode(f"token:{login.token}".encode()).decode()
     return {
         "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": f"http.{url}/.extraHeader",
+        "GIT_CONFIG_KEY_0": f"http.{login.url}/.extraHeader",
         "GIT_CONFIG_VALUE_0": f"Authorization: Basic {encoded}",
     }

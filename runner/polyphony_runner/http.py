@@ -45,14 +45,14 @@ class Response:
     body: bytes = b""
 
     def problem(self) -> str:
-        """What an error answer says about itself: the title and detail of problem+json, else nothing."""
+        """What an error answer says about itself: the detail or title of problem+json, else nothing."""
         try:
             document = json.loads(self.body[:CHUNK])
         except (ValueError, RecursionError):
             return ""
         if not isinstance(document, dict):
             return ""
-        return ": ".join(str(document[key]) for key in ("title", "detail") if document.get(key))
+        return str(document.get("detail") or document.get("title") or "")
 
 
 class Transport:

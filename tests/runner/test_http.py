@@ -133,11 +133,11 @@ def test_follows_a_redirect_on_the_same_server_and_no_circle() -> None:
 
 
 def test_an_error_answer_carries_its_status_and_what_it_says() -> None:
-    body = b'{"title": "No such package", "detail": "acme/flows"}'
+    body = b'{"title": "No such package", "detail": "there is no acme/flows"}'
     with serving(lambda c, _: c.sendall(reply(body, status="404 Not Found"))) as url:
         error = refused(url)
     assert (error.code, error.details["status"]) == ("PLY6106", 404)
-    assert "No such package: acme/flows" in error.message
+    assert "there is no acme/flows" in error.message
 
 
 def test_an_address_that_nobody_answers_or_that_is_none() -> None:

@@ -1,0 +1,68 @@
+"""What the verbs of the client share: the home, the keys, and asking a person at a terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from polyphony_cli.console import Console
+
+if TYPE_CHECKING:
+    from polyphony_runner.credentials import Credentials
+    from polyphony_runner.home import Home
+    from polyphony_runner.http import Transport
+    from polyphony_runner.keys import ManagedKeys
+
+PASSPHRASE_VARIABLE = "POLYPHONY_KEY_PASSPHRASE"  # noqa: S105 -- the name of a variable
+
+
+def home_of(console: Console) -> Home:
+    """The home of this call."""
+    from polyphony_runner.home import Home
+
+    return Home.at(console.home)
+
+
+def keys_of(console: Console) -> ManagedKeys:
+    """The signing keys of this call's home."""
+    from polyphony_runner.keys import ManagedKeys
+
+    return ManagedKeys(home_of(console).keys, os.environ)
+
+
+def credentials_of(console: Console) -> Credentials:
+    """The logins of this call's home."""
+    from polyphony_runner.credentials import Credentials, system_keyring
+
+    return Credentials(home_of(console).credentials, system_keyring())
+
+
+def transport_of(console: Console) -> Transport:
+    """HTTP under this call's flags; close it."""
+    from polyphony_runner.http import Transport
+
+    return Transport(offline=console.offline)
+
+
+def at_terminal() -> bool:
+    """Whether there is somebody to ask."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def ask_secret(question: str) -> str | None:
+    """A secret from the environment or typed at the terminal; None when there is nobody to ask."""
+    given = os.environ.get(PASSPHRASE_VARIABLE)
+    if given:
+        return given
+    if not at_terminal():
+        return None
+    answer = click.prompt(question, hide_input=True, default="", show_default=False, err=True)
+    return str(answer) or None
+
+
+def confirm(question: str) -> bool | None:
+    """Yes or no at the terminal; None when there is nobody to ask."""
+    return click.confirm(question, default=False, err=True) if at_terminal() else None
