@@ -16,22 +16,29 @@ class Mount:
 
     ``ro`` read-only bind · ``rw`` the one kind of writable bind (a private work folder, or a direct grant) ·
     ``copy`` a private writable copy that is thrown away. ``fd`` mounts an already opened and checked descriptor.
+    ``shared`` says that every user of the machine may read the tree (interpreter, environment, package store):
+    it is mounted without looking whether the sandbox's own user can read each entry.
     """
 
     source: Path
     inside: str
     mode: Literal["ro", "rw", "copy"] = "ro"
     fd: int | None = None
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One granted ``host:port``; ``plain`` for http://, ``private`` switches the private-range filter off."""
+    """One granted ``host:port``; ``plain`` for http://, ``private`` switches the private-range filter off.
+
+    ``index`` marks a host that the machine's own package configuration names: the same exemption, another reason.
+    """
 
     host: str
     port: int
     plain: bool = False
     private: bool = False
+    index: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,8 @@ class Limits:
     tmp: int = 64 << 20
     stdout: int = 16 << 20
     open_files: int = 1024
+    line: int = 1 << 20
+    entries: int = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,9 @@ class SandboxSpec:
 
     ``secrets`` are files under /tmp/.secrets inside. ``chdir`` defaults to /ws, the writable work folder whose
     host side is ``work``. ``files`` are small read-only files made from bytes (path inside -> content).
+    ``cancel_message`` keeps standard input open: it is written when the wall time is over or the task is
+    cancelled, and the program has ``grace`` seconds to end by itself before its tree is killed.
+    ``host_proxy`` is the machine's own upstream proxy (``http://host:port``), used outside by ours.
     """
 
     argv: tuple[str, ...]
@@ -67,11 +79,17 @@ class SandboxSpec:
     limits: Limits = Limits()
     stdin: bytes = b""
     chdir: str = "/ws"
+    cancel_message: bytes = b""
+    grace: float = 2.0
+    host_proxy: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One attempt to reach the network, for the journal; never its content."""
+    """One attempt to reach the network, for the journal; never its content.
+
+    ``via`` is ``upstream`` when the machine's own proxy resolved the name, so that no address was checked here.
+    """
 
     host: str
     port: int
@@ -81,6 +99,7 @@ class Connection:
     sent: int
     received: int
     milliseconds: int
+    via: Literal["direct", "upstream"] = "direct"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +108,8 @@ class Exit:
 
     ``kind`` is None when the program ended by itself with status 0, else one of the error kinds of
     CONTRACT §4.5 (``timeout memory cpu processes output disk crash exit unavailable cancelled``).
-    ``stdout_truncated``/``stderr`` are capped; stdout went line by line to ``on_line``.
+    stdout went line by line to ``on_line``, or, without that, is ``stdout`` (capped). ``stderr`` holds its first
+    and last 64 KiB. ``notes`` say what a reader of the journal should know (sampled limits, private copies).
     """
 
     kind: str | None
@@ -99,6 +119,11 @@ class Exit:
     seconds: float
     connections: tuple[Connection, ...] = ()
     max_rss: int = 0
+    stdout: bytes = b""
+    cpu_seconds: float = 0.0
+    notes: tuple[str, ...] = ()
 
 
 OnLine = Callable[[bytes], Awaitable[None] | None]
+OnConnection = Callable[[Connection], None]
+OnBytes = Callable[[bytes], None]

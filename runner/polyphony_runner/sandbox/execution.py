@@ -1,0 +1,249 @@
+"""One program in one sandbox: start, bounds, streams, timers, end, verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
+
+from polyphony_runner.sandbox import argv, limits, tree
+from polyphony_runner.sandbox.cgroup import ControlGroup, control_group
+from polyphony_runner.sandbox.judge import Facts, Verdict, judge
+from polyphony_runner.sandbox.machine import bwrap_path
+from polyphony_runner.sandbox.netns import listener_in
+from polyphony_runner.sandbox.prepare import Prepared
+from polyphony_runner.sandbox.process import DEATH_SECONDS, SandboxProcess, StartError, spawn_bwrap
+from polyphony_runner.sandbox.proxy import Proxy
+from polyphony_runner.sandbox.spec import Exit, Level, OnBytes, OnConnection, OnLine, SandboxSpec
+from polyphony_runner.sandbox.stdio import (
+    Edges,
+    OutputLimitError,
+    copy_stdin,
+    pump_stderr,
+    pump_stdout,
+    write_all,
+)
+from polyphony_runner.sandbox.unsandboxed import spawn_supervised
+from polyphony_runner.sandbox.watch import watch_disk, watch_memory
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """Who takes what on the way. ``stdin``: a host descriptor to copy from, in place of the specification's bytes."""
+
+    on_line: OnLine | None = None
+    on_stdout: OnBytes | None = None
+    on_stderr: OnBytes | None = None
+    on_connection: OnConnection | None = None
+    stdin: int | None = None
+
+
+def _future() -> asyncio.Future[Verdict]:
+    return asyncio.get_running_loop().create_future()
+
+
+@dataclass(slots=True)
+class Execution:
+    """The owner of one sandbox. ``ended`` is why the runner ends it before the program does."""
+
+    spec: SandboxSpec
+    level: Level
+    ready: Prepared
+    streams: Streams
+    cancel: asyncio.Event
+    edges: Edges = field(default_factory=Edges)
+    ended: asyncio.Future[Verdict] = field(default_factory=_future)
+    started: float = field(default_factory=time.monotonic)
+
+    async def run(self) -> Exit:
+        """From spawn to verdict; on return no process of the tree is left."""
+        process = await self._spawn()
+        try:
+            try:
+                await process.wait_created()
+            except (StartError, TimeoutError) as error:
+                return await self._unavailable(process, str(error) or "bubblewrap did not answer")
+            async with AsyncExitStack() as stack:
+                group = stack.enter_context(control_group(process.pid, self.spec.limits))
+                stack.push_async_callback(self._end, process)
+                limits.apply(
+                    process.pid,
+                    self.spec.limits,
+                    memory=not group.bounds_memory,
+                    processes=self.level != "none",
+                )
+                proxy = await self._network(process, stack)
+                stdout = await self._attend(process, group)
+                return await self._judge(process, group, proxy, stdout)
+        finally:
+            await self._end(process)
+            process.close()
+
+    async def _spawn(self) -> SandboxProcess:
+        if self.level == "none":
+            return await spawn_supervised(self.spec)
+        options = argv.build(self.spec, self.level, uid=self.ready.uid, mounts=self.ready.mounts)
+        words = argv.payload(self.spec, self.level, uid=self.ready.uid)
+        fds = [mount.fd for mount in self.ready.mounts if mount.fd is not None]
+        return await spawn_bwrap(bwrap_path(), options, words, pass_fds=fds)
+
+    async def _network(self, process: SandboxProcess, stack: AsyncExitStack) -> Proxy | None:
+        if not self.spec.endpoints or self.level == "none":
+            return None
+        listener = await listener_in(process.pid, self.level)
+        proxy = Proxy(self.spec.endpoints, self.spec.host_proxy, self.streams.on_connection)
+        await stack.enter_async_context(proxy.serving(listener))
+        return proxy
+
+    async def _attend(self, process: SandboxProcess, group: ControlGroup) -> bytes:
+        """Release the program, pump and watch it; its standard output, when nothing of it is alive any more."""
+        spec = self.spec
+        process.release()
+        stdout = asyncio.ensure_future(
+            pump_stdout(
+                process.stdout,
+                bound=spec.limits.stdout,
+                line_bound=spec.limits.line,
+                on_line=self.streams.on_line,
+                on_bytes=self.streams.on_stdout,
+            )
+        )
+        stderr = asyncio.ensure_future(pump_stderr(process.stderr, self.edges, self.streams.on_stderr))
+        side = [asyncio.ensure_future(self._feed(process)), asyncio.ensure_future(self._disk())]
+        if not group.bounds_memory and spec.limits.memory is not None:
+            side.append(asyncio.ensure_future(self._memory(process.pid, spec.limits.memory)))
+        for pump in (stdout, stderr):
+            pump.add_done_callback(self._pump_done)
+        try:
+            await self._until_dead(process)
+            results = await asyncio.gather(stdout, stderr, return_exceptions=True)
+        finally:
+            await _stop(stdout, stderr, *side)
+        for result in results:
+            if isinstance(result, BaseException) and not isinstance(result, OutputLimitError):
+                raise result
+        return results[0] if isinstance(results[0], bytes) else b""
+
+    def _pump_done(self, pump: asyncio.Future[object]) -> None:
+        if pump.cancelled() or (error := pump.exception()) is None:
+            return
+        self._end_because(
+            Verdict("output" if isinstance(error, OutputLimitError) else "internal", str(error))
+        )
+
+    def _end_because(self, verdict: Verdict) -> None:
+        if not self.ended.done():
+            self.ended.set_result(verdict)
+
+    async def _feed(self, process: SandboxProcess) -> None:
+        """The request, then end of file, unless a cancel message may follow."""
+        if self.streams.stdin is not None:
+            copy_stdin(self.streams.stdin, process.stdin)
+            process.stdin = -1
+            return
+        await write_all(process.stdin, self.spec.stdin)
+        if not self.spec.cancel_message:
+            process.close_fd("stdin")
+
+    async def _disk(self) -> None:
+        bounds = self.spec.limits
+        if bounds.disk is not None:
+            self._end_because(await watch_disk(self.spec.work, bounds.disk, bounds.entries))
+
+    async def _memory(self, pid: int, bound: int) -> None:
+        self._end_because(await watch_memory(pid, bound))
+
+    async def _until_dead(self, process: SandboxProcess) -> None:
+        """Wait for the end of the tree, or bring it about."""
+        death = asyncio.ensure_future(process.wait_dead())
+        cancelled = asyncio.ensure_future(self.cancel.wait())
+        try:
+            await asyncio.wait(
+                (death, cancelled, self.ended),
+                timeout=self.spec.limits.wall,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if death.done():
+                return
+            if self.cancel.is_set():
+                self._end_because(Verdict("cancelled", "the run was cancelled"))
+            if not self.ended.done():
+                self._end_because(
+                    Verdict("timeout", f"the program ran longer than {self.spec.limits.wall:g} s")
+                )
+            if self.ended.result().kind in ("cancelled", "timeout"):
+                await self._ask_to_end(process, death)
+            process.kill()
+            await asyncio.wait((death,), timeout=DEATH_SECONDS)
+        finally:
+            await _stop(death, cancelled)
+
+    async def _ask_to_end(self, process: SandboxProcess, death: asyncio.Future[None]) -> None:
+        if not self.spec.cancel_message or process.stdin < 0:
+            return
+        writing = asyncio.ensure_future(write_all(process.stdin, self.spec.cancel_message))
+        await asyncio.wait((death,), timeout=self.spec.grace)
+        await _stop(writing)
+
+    async def _end(self, process: SandboxProcess) -> None:
+        """The tree is dead and reaped after this, except for a process the kernel itself cannot end."""
+        process.kill()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DEATH_SECONDS):
+                await process.wait_dead()
+
+    async def _judge(
+        self, process: SandboxProcess, group: ControlGroup, proxy: Proxy | None, stdout: bytes
+    ) -> Exit:
+        max_rss, cpu_seconds = process.usage
+        status = process.exit_code()
+        if not self.ended.done():
+            await self._last_disk_look()
+        facts = Facts(
+            status=status,
+            stderr=self.edges.text(),
+            cpu_seconds=cpu_seconds,
+            limits=self.spec.limits,
+            level=self.level,
+            program=self.spec.argv[0],
+            by_runner=self.ended.result() if self.ended.done() else None,
+            oom_kills=group.oom_kills(),
+            forks_refused=group.forks_refused(),
+        )
+        verdict = judge(facts)
+        notes = self.ready.notes if group.bounds_memory else (*self.ready.notes, "memory is sampled")
+        return Exit(
+            kind=verdict.kind,
+            status=status,
+            message=verdict.message,
+            stderr=facts.stderr,
+            seconds=time.monotonic() - self.started,
+            connections=tuple(proxy.connections) if proxy else (),
+            max_rss=max_rss,
+            stdout=stdout,
+            cpu_seconds=cpu_seconds,
+            notes=notes,
+        )
+
+    async def _last_disk_look(self) -> None:
+        """A burst may fit between two samples."""
+        bounds = self.spec.limits
+        if bounds.disk is None:
+            return
+        verdict = await asyncio.to_thread(tree.over_bound, self.spec.work, bounds.disk, bounds.entries)
+        if verdict:
+            self._end_because(Verdict("disk", verdict))
+
+    async def _unavailable(self, process: SandboxProcess, reason: str) -> Exit:
+        await self._end(process)
+        await pump_stderr(process.stderr, self.edges, None)
+        text = self.edges.text()
+        message = text.strip().splitlines()[-1] if text.strip() else reason
+        return Exit("unavailable", None, message, text, time.monotonic() - self.started)
+
+
+async def _stop(*tasks: asyncio.Future[object] | asyncio.Future[None] | asyncio.Future[bytes]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

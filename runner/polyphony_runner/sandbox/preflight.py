@@ -1,0 +1,147 @@
+"""Which level of isolation this machine gives, found by running the real thing once.
+
+The probe runs with the very argv, filter and limits that a node gets, and asserts from inside. Versions and sysctls
+only choose the words of the message. The answer is kept per boot, bubblewrap, user and sysctls. There is no silent
+downgrade: what fails is refused with the fix.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from polyphony_runner.sandbox import fixes, machine
+from polyphony_runner.sandbox.cgroup import own_layout
+from polyphony_runner.sandbox.errors import UNAVAILABLE, SandboxUnavailableError
+from polyphony_runner.sandbox.interpreter import interpreter_mounts
+from polyphony_runner.sandbox.spec import Exit, Level, Limits, SandboxSpec
+
+PROBE = Path(__file__).with_name("probe.py")
+PROBE_LIMITS = Limits(wall=20.0, disk=None)
+
+
+@dataclass(frozen=True, slots=True)
+class LevelReport:
+    """The level that works (None: refused), the checks, and for what fails its cause and fix."""
+
+    level: Level | None
+    checks: tuple[tuple[str, bool], ...]
+    reasons: tuple[str, ...]
+    fixes: tuple[str, ...]
+    said: str = ""
+
+    def require(self) -> Level:
+        """The level, or PLY3001 with the fix."""
+        if self.level is None:
+            raise SandboxUnavailableError(
+                UNAVAILABLE,
+                f"this machine cannot isolate a node: {'; '.join(self.reasons)}",
+                hint=" · ".join(self.fixes) or "polyphony doctor",
+                details={"reasons": list(self.reasons)},
+            )
+        return self.level
+
+
+_kept: dict[str, LevelReport] = {}
+_lock = threading.Lock()
+
+
+def current_level(state: Path | None = None) -> Level:
+    """The level of this machine; PLY3001 when there is none. Not from within an event loop's thread."""
+    return decide_level(state).require()
+
+
+def decide_level(state: Path | None = None, *, fresh: bool = False) -> LevelReport:
+    """The report, from memory, the cache below ``state``, or a new try (``fresh`` forces it)."""
+    facts = machine.look() if fresh or "" not in _kept else None
+    with _lock:
+        if facts is None:
+            return _kept[""]
+        cache = state / "cache" / "sandbox.json" if state else None
+        report = None if fresh else _load(cache, facts.key())
+        if report is None:
+            report = _try(facts)
+            _save(cache, facts.key(), report)
+        if report.level:
+            _kept[""] = report
+        return report
+
+
+def _load(cache: Path | None, key: str) -> LevelReport | None:
+    """Only a success is kept: a failure may be mended at any time."""
+    if cache is None:
+        return None
+    try:
+        document = json.loads(cache.read_text())
+        if document["key"] != key or document["level"] not in ("full", "full-privileged"):
+            return None
+        return LevelReport(document["level"], tuple((name, True) for name in document["checks"]), (), ())
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _save(cache: Path | None, key: str, report: LevelReport) -> None:
+    if cache is None or report.level is None:
+        return
+    cache.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fresh = cache.with_suffix(f".{threading.get_ident()}.tmp")
+    fresh.write_text(
+        json.dumps({"key": key, "level": report.level, "checks": [name for name, _ in report.checks]})
+    )
+    fresh.replace(cache)
+
+
+def _try(facts: machine.Machine) -> LevelReport:
+    if problem := fixes.before_trying(facts):
+        return LevelReport(None, (), (problem.cause,), (problem.fix,))
+    level: Level = "full"
+    if facts.uid == 0:
+        level = "full-privileged"
+        if missing := facts.missing_capabilities():
+            return LevelReport(
+                None, (), (f"root lacks the capabilities {' '.join(missing)}",), (fixes.CONTAINER,)
+            )
+    ended = asyncio.run(_probe(level))
+    if ended.kind:
+        fix = fixes.after_trying(facts, ended.stderr + ended.message)
+        return LevelReport(None, (), (fix.cause, ended.message), (fix.fix,), ended.stderr)
+    checks = tuple(json.loads(ended.stdout).items())
+    failed = tuple(
+        f"the sandbox is not tight: a program there not {name}" for name, held in checks if not held
+    )
+    if failed:
+        return LevelReport(None, checks, failed, ("report this machine's kernel and bubblewrap version",))
+    return LevelReport(level, checks, (), ())
+
+
+async def _probe(level: Level) -> Exit:
+    """Run the probe with a file of the host that must stay invisible."""
+    from polyphony_runner.sandbox.run import run_sandboxed
+
+    python = Path(sys.executable)
+    with tempfile.TemporaryDirectory(prefix="polyphony-probe-") as folder:
+        secret = Path(folder, "host-file")
+        secret.write_text("of the host")
+        work = Path(folder, "ws")
+        work.mkdir(mode=0o700)
+        spec = SandboxSpec(
+            argv=(str(python), "-I", "-S", "/probe.py", str(secret)),
+            work=work,
+            mounts=interpreter_mounts(python),
+            files={"/probe.py": PROBE.read_bytes()},
+            limits=PROBE_LIMITS,
+        )
+        return await run_sandboxed(spec, level=level)
+
+
+def control_groups() -> str:
+    """One word for how memory and processes are bounded."""
+    layout = own_layout()
+    if layout.memory is None:
+        return "none"
+    return f"version {layout.version}"

@@ -1,0 +1,64 @@
+"""The one call: a specification in, an ``Exit`` out.
+
+The task that is cancelled by the caller and the task that owns the sandbox are two: cancelling sets an event, the
+owner ends the tree, waits for its pidfd, puts the host's files back, and only then ``CancelledError`` leaves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+from polyphony_runner.sandbox.execution import Execution, Streams
+from polyphony_runner.sandbox.preflight import current_level
+from polyphony_runner.sandbox.prepare import prepared
+from polyphony_runner.sandbox.spec import Exit, Level, OnLine, SandboxSpec
+
+Result = TypeVar("Result")
+
+
+async def run_sandboxed(
+    spec: SandboxSpec,
+    *,
+    level: Level | None = None,
+    on_line: OnLine | None = None,
+    streams: Streams | None = None,
+    state: Path | None = None,
+) -> Exit:
+    """Run to the end and say how it ended.
+
+    ``level`` defaults to what the preflight of this machine found (SandboxUnavailableError, PLY3001, when nothing
+    isolates); ``none`` only for the person who asked for it by name. ``state`` is the runner's home: intents and
+    the preflight's cache live there. Raises MountRefusedError before anything runs, and what ``on_line`` raised
+    (the tree is dead by then); when the calling task is cancelled the whole tree is dead before CancelledError
+    leaves.
+    """
+    streams = streams or Streams(on_line=on_line)
+    chosen = level or await asyncio.to_thread(current_level, state)
+    cancel = asyncio.Event()
+    return await finish(_run(spec, chosen, streams, state, cancel), cancel)
+
+
+async def finish(work: Coroutine[Any, Any, Result], cancel: asyncio.Event) -> Result:
+    """Await ``work`` to its very end even when cancelled: then ``cancel`` is set, and CancelledError follows."""
+    inner = asyncio.ensure_future(work)
+    while True:
+        try:
+            result = await asyncio.shield(inner)
+        except asyncio.CancelledError:
+            if inner.done():
+                raise
+            cancel.set()
+            continue
+        if cancel.is_set():
+            raise asyncio.CancelledError
+        return result
+
+
+async def _run(
+    spec: SandboxSpec, level: Level, streams: Streams, state: Path | None, cancel: asyncio.Event
+) -> Exit:
+    async with prepared(spec, level, state) as ready:
+        return await Execution(spec, level, ready, streams, cancel).run()
