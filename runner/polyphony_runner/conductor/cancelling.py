@@ -1,0 +1,65 @@
+"""Cancelling nodes, scopes, items and the run: marks what must end; ``decide`` and the shell end it."""
+
+from __future__ import annotations
+
+from polyphony_runner.conductor.state import Frame, Node, RunState
+
+
+def cancel_node(state: RunState, node: Node, reason: str) -> None:
+    """Cancel an unfinished node with everything inside; of a finished one what still runs unused inside."""
+    if node.final:
+        if node.loop is not None:
+            _cancel_rest(state, node, reason)
+            release(state, node)
+        return
+    if node.cancelling is not None:
+        return
+    node.cancelling = reason
+    state.ready.pop(node.path, None)
+    state.rejections.pop(node.path, None)
+    if node.path in state.running:
+        state.interrupts[node.path] = reason
+        state.agenda.pop(node.path, None)
+    elif node.loop is not None:
+        _cancel_rest(state, node, reason)
+        state.agenda[node.path] = "loop"
+    else:
+        state.agenda[node.path] = "cancel"
+
+
+def cancel_frame(state: RunState, frame: Frame, reason: str) -> None:
+    """Cancel every unfinished node of one round."""
+    if frame.cancelling is None:
+        frame.cancelling = reason
+    for node in frame.nodes.values():
+        cancel_node(state, node, reason)
+
+
+def cancel_frames(state: RunState, node: Node, reason: str) -> None:
+    """Cancel the rounds of a scope that are open."""
+    if node.loop is not None:
+        for frame in list(node.loop.frames.values()):
+            cancel_frame(state, frame, reason)
+
+
+def cancel_all(state: RunState, reason: str) -> None:
+    """Cancel everything in the run."""
+    if state.root is not None:
+        cancel_frame(state, state.root, reason)
+
+
+def release(state: RunState, node: Node) -> None:
+    """Let the round of a scope end whose unused iterations are all over."""
+    loop = node.loop
+    if loop is not None and loop.holding and loop.running == 0 and loop.next >= loop.total:
+        loop.holding = False
+        state.agenda.pop(node.path, None)
+        node.frame.open -= 1
+        if node.frame.open == 0:
+            state.agenda[node.frame.path] = "end"
+
+
+def _cancel_rest(state: RunState, node: Node, reason: str) -> None:
+    cancel_frames(state, node, reason)
+    if node.loop is not None:
+        node.loop.next = node.loop.total

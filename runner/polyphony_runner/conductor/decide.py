@@ -1,0 +1,146 @@
+"""``decide(state, moment)``: what happens next, as the events that say so. Reads the state, changes nothing.
+
+One step at a time: the shell lets ``evolve`` see each event before it asks again, so no two decisions can
+contradict each other. An empty answer means: wait for a node, for time, or for a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from polyphony_runner.conductor import core_nodes, loops
+from polyphony_runner.conductor.directives import DirectiveError, directive
+from polyphony_runner.conductor.environment import fill_outputs, truth
+from polyphony_runner.conductor.failures import fail
+from polyphony_runner.conductor.moment import Draft, Moment
+from polyphony_runner.conductor.state import ROOT, Node, RunState, Todo, error_of
+from polyphony_schemas.errors import ExpressionError
+from polyphony_schemas.values import JsonValue
+
+Drafts = Sequence[Draft]
+
+
+def decide(state: RunState, moment: Moment) -> Drafts:
+    """The next events, none while there is nothing to do. Deterministic in its two arguments."""
+    if state.finished or state.status == "halted":
+        return ()
+    for path, todo in state.agenda.items():
+        return (_decide_one(state, path, todo, moment),)
+    if state.timers and state.timers[0][0] <= moment.now_ms:
+        return (_due(state, moment),)
+    if state.ready and len(state.running) < state.melody.concurrency:
+        path = next(iter(state.ready))
+        return (Draft("node.started", path, state.nodes[path].attempt + 1),)
+    return ()
+
+
+def _decide_one(state: RunState, path: str, todo: Todo, moment: Moment) -> Draft:
+    if todo == "end":
+        return run_ended(state) if path == ROOT else loops.round_ended(state, state.frames[path])
+    return _TODOS[todo](state, state.nodes[path], moment)
+
+
+def _begin(state: RunState, node: Node, moment: Moment) -> Draft:
+    """The join is met: conditions, then the directive; core nodes and scopes start at once."""
+    try:
+        conditions = (*((node.spec.when,) if node.spec.when else ()), *node.spec.conditions)
+        if not all(truth(state, node.frame, condition) for condition in conditions):
+            return Draft("node.skipped", node.path)
+        if node.is_scope or node.spec.kind == "core":
+            return _start(node)
+        data: dict[str, JsonValue] = {name: value for name, value in directive(state, node).items() if value}
+        return Draft("node.ready", node.path, None, data or {"inputs": {}})
+    except ExpressionError as error:
+        return fail(state, node, error_of("expression", error.message), moment, retryable=False)
+    except DirectiveError as error:
+        return fail(state, node, error_of("validation", error.message), moment, retryable=False)
+
+
+def _start(node: Node) -> Draft:
+    return Draft("node.started", node.path, node.attempt + 1)
+
+
+def _perform(state: RunState, node: Node, moment: Moment) -> Draft:
+    try:
+        return core_nodes.perform(state, node, moment)
+    except ExpressionError as error:
+        return fail(state, node, error_of("expression", error.message), moment, retryable=False)
+    except DirectiveError as error:
+        return fail(state, node, error_of("validation", error.message), moment, retryable=False)
+
+
+def _reject(state: RunState, node: Node, moment: Moment) -> Draft:
+    return fail(state, node, error_of("expression", state.rejections[node.path]), moment, retryable=False)
+
+
+def _dead(state: RunState, node: Node, moment: Moment) -> Draft:
+    del state, moment
+    return Draft("node.dead", node.path)
+
+
+def _cancel(state: RunState, node: Node, moment: Moment) -> Draft:
+    del state, moment
+    return Draft(
+        "node.cancelled", node.path, node.attempt or None, {"reason": node.cancelling or "cancelled"}
+    )
+
+
+_TODOS: dict[Todo, Callable[[RunState, Node, Moment], Draft]] = {
+    "begin": _begin,
+    "perform": _perform,
+    "open": loops.opened,
+    "reject": _reject,
+    "dead": _dead,
+    "cancel": _cancel,
+    "loop": loops.step,
+}
+
+
+def _due(state: RunState, moment: Moment) -> Draft:
+    """The event for the timer that is due: ``evolve`` keeps only timers that still matter."""
+    del moment
+    _, kind, path = state.timers[0]
+    if kind == "run":
+        limit = state.melody.budget_wall_ms
+        return Draft(
+            "run.cancelling",
+            None,
+            None,
+            {"reason": "budget", "message": f"the run took longer than {limit} ms"},
+        )
+    node = state.nodes[path]
+    if kind == "loop":
+        error = error_of("budget", f"the loop took longer than {node.header.budget_wall_ms} ms")
+        return Draft("scope.closed", path, node.attempt, {"reason": "budget", "error": error})
+    if node.is_scope or node.spec.kind == "core":
+        return _start(node)
+    return Draft("node.ready", path)
+
+
+def run_ended(state: RunState) -> Draft:
+    """Nothing is running or waiting any more: the outcome and the outputs."""
+    root = state.frames[ROOT]
+    error = dict(root.failure) if root.failure else None
+    status: str = "failed" if error else "succeeded"
+    if state.ending is not None:
+        status = state.ending.status
+        if state.ending.reason == "budget":
+            error = error_of("budget", state.ending.message)
+        elif status == "failed" and state.ending.message:
+            error = error_of("exit", state.ending.message)
+        elif status != "failed":
+            error = None
+    outputs: dict[str, JsonValue] = {}
+    for name, template in state.melody.outputs.items():
+        try:
+            outputs |= fill_outputs(state, root, {name: template})
+        except ExpressionError as wrong:
+            outputs[name] = None
+            if status == "succeeded":
+                status, error = "failed", error_of("expression", f"the output {name!r}: {wrong.message}")
+    data: dict[str, JsonValue] = {"status": status, "outputs": outputs, "error": error}
+    if state.ending is not None:
+        data["reason"] = state.ending.reason
+        if state.ending.message:
+            data["message"] = state.ending.message
+    return Draft("run.finished", None, None, data)

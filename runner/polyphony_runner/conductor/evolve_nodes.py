@@ -1,0 +1,188 @@
+"""What the events of nodes mean: readiness, attempts, and the one final status."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+
+from polyphony_runner.conductor.cancelling import cancel_all
+from polyphony_runner.conductor.joins import settle_connections
+from polyphony_runner.conductor.loops import pending
+from polyphony_runner.conductor.state import Ending, LoopState, Node, Phase, RunState, run_status
+from polyphony_runner.conductor.values import Value, values_in
+from polyphony_runner.journal.errors import JournalError
+from polyphony_runner.journal.events import Event
+from polyphony_schemas.values import JsonObject
+
+DIRECTIVE = ("inputs", "parameters", "task", "permissions")
+
+
+def node_of(state: RunState, event: Event, *phases: Phase) -> Node:
+    """The event's node; PLY2105 when there is none or it is in no phase that this event may follow."""
+    node = state.nodes.get(event.node or "")
+    if node is None or node.phase not in phases:
+        found = "no such node" if node is None else node.phase
+        raise JournalError(
+            "PLY2105", f"event {event.seq}: {event.type} for {event.node!r}, which is: {found}"
+        )
+    return node
+
+
+def _ready(state: RunState, event: Event) -> None:
+    node = node_of(state, event, "waiting", "retrying")
+    state.agenda.pop(node.path, None)
+    if event.data:
+        node.directive = {name: values_in(event.data, name) for name in DIRECTIVE}
+    make_ready(state, node)
+
+
+def make_ready(state: RunState, node: Node) -> None:
+    """Queue an extension node for a place."""
+    node.phase = "ready"
+    state.ready[node.path] = None
+
+
+def _started(state: RunState, event: Event) -> None:
+    node = node_of(state, event, "waiting", "ready", "retrying")
+    if event.attempt != node.attempt + 1:
+        raise JournalError(
+            "PLY2105", f"event {event.seq}: attempt {event.attempt} of {node.path} after {node.attempt}"
+        )
+    state.agenda.pop(node.path, None)
+    state.ready.pop(node.path, None)
+    node.phase = "running"
+    node.attempt = state.attempts[node.path] = event.attempt
+    node.started_ms = event.at_ms
+    if node.first_started_ms is None:
+        node.first_started_ms = event.at_ms
+        node.paused_before_ms = state.paused_ms
+    if node.is_scope:
+        state.agenda[node.path] = "open"
+    elif node.spec.kind == "core":
+        state.agenda[node.path] = "perform"
+    else:
+        state.running[node.path] = node.attempt
+
+
+def _succeeded(state: RunState, event: Event) -> None:
+    node = node_of(state, event, "running")
+    stop = event.data.get("stop")
+    if isinstance(stop, Mapping) and state.ending is None:
+        state.ending = Ending(run_status(stop["status"]), "stopped", str(stop["message"]))
+    end(state, node, "succeeded", event, values_in(event.data, "outputs"))
+    if isinstance(stop, Mapping):
+        cancel_all(state, "stopped")
+
+
+def _failed(state: RunState, event: Event) -> None:
+    node = node_of(state, event, "waiting", "running", "retrying")
+    node.error = _error(event)
+    node.tolerated = event.data.get("final") == "skip"
+    if not node.tolerated and node.frame.failure is None:
+        node.frame.failure = {**node.error, "message": f"{node.path}: {node.error['message']}"}
+    end(state, node, "failed", event, values_in(event.data, "outputs"))
+
+
+def _retrying(state: RunState, event: Event) -> None:
+    node = node_of(state, event, "running")
+    _leave(state, node, event)
+    node.phase = "retrying"
+    node.retries += 1
+    node.error = _error(event)
+    node.loop = None
+    state.set_timer(event.at_ms + int(str(event.data["delay_ms"])), "retry", node.path)
+
+
+def _skipped(state: RunState, event: Event) -> None:
+    end(state, node_of(state, event, "waiting"), "skipped", event, {})
+
+
+def _dead(state: RunState, event: Event) -> None:
+    end(state, node_of(state, event, "waiting"), "dead", event, {})
+
+
+def _cancelled(state: RunState, event: Event) -> None:
+    node = node_of(state, event, "waiting", "ready", "running", "retrying", "parked")
+    if event.data.get("reason") == "interrupted":
+        _leave(state, node, event)
+        node.phase = "parked"
+        return
+    end(state, node, "cancelled", event, {})
+
+
+def _usage(state: RunState, event: Event) -> None:
+    usage, data = state.usage, event.data
+    usage.input_tokens += int(str(data.get("input_tokens") or 0))
+    usage.output_tokens += int(str(data.get("output_tokens") or 0))
+    usage.usd += Decimal(str(data.get("usd") or "0"))
+
+
+def end(state: RunState, node: Node, phase: Phase, event: Event, outputs: Mapping[str, Value]) -> None:
+    """Give a node its final status and tell its connections and its round."""
+    _leave(state, node, event)
+    node.phase = phase
+    node.outputs = outputs
+    node.directive = {}
+    if phase == "succeeded":
+        node.error = None
+    settle_connections(state, node)
+    frame = node.frame
+    if node.loop is not None and _runs_on(node.loop) and phase == "succeeded":
+        node.loop.holding = True
+        if pending(node) is not None:
+            state.agenda[node.path] = "loop"
+        return
+    frame.open -= 1
+    if frame.open == 0:
+        state.agenda[frame.path] = "end"
+
+
+def _runs_on(loop: LoopState) -> bool:
+    """Whether iterations are left that ``rest: ignore`` lets run unused."""
+    return loop.running > 0 or (loop.closed == "complete" and loop.next < loop.total)
+
+
+def _leave(state: RunState, node: Node, event: Event) -> None:
+    for table in (state.agenda, state.ready, state.running, state.interrupts, state.rejections):
+        table.pop(node.path, None)  # type: ignore[attr-defined]  # all are dictionaries by path
+    if node.phase == "running" and node.started_ms is not None:
+        node.busy_ms += max(0, event.at_ms - node.started_ms)
+
+
+def lost(state: RunState, node: Node) -> None:
+    """An attempt that nobody will report about: its process ended with the one that ran the Conductor.
+
+    It is ready again, with the next attempt's number; the retry policy is not charged for it.
+    """
+    state.running.pop(node.path, None)
+    state.interrupts.pop(node.path, None)
+    if node.cancelling is None:
+        make_ready(state, node)
+    else:
+        state.agenda[node.path] = "cancel"
+
+
+def unpark(state: RunState, node: Node) -> None:
+    """A node that an interrupt cancelled is ready again, or cancelled for good when its scope was meanwhile."""
+    if node.cancelling is None:
+        make_ready(state, node)
+    else:
+        state.agenda[node.path] = "cancel"
+
+
+def _error(event: Event) -> JsonObject:
+    error = event.data.get("error")
+    return error if isinstance(error, Mapping) else {"kind": "internal", "message": "", "trace": None}
+
+
+HANDLERS: dict[str, Callable[[RunState, Event], None]] = {
+    "node.ready": _ready,
+    "node.started": _started,
+    "node.succeeded": _succeeded,
+    "node.failed": _failed,
+    "node.retrying": _retrying,
+    "node.skipped": _skipped,
+    "node.dead": _dead,
+    "node.cancelled": _cancelled,
+    "node.usage": _usage,
+}

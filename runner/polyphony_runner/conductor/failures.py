@@ -1,0 +1,83 @@
+"""What a failure leads to (CONTRACT §4.5): another attempt, a skip, or the node's failure."""
+
+from __future__ import annotations
+
+from polyphony_runner.conductor.environment import fill, truth
+from polyphony_runner.conductor.moment import Draft, Moment
+from polyphony_runner.conductor.state import Error, Node, RunState, error_of
+from polyphony_schemas.errors import ExpressionError
+from polyphony_schemas.graph.model import Retry
+from polyphony_schemas.values import JsonValue
+
+# Nobody's fault that another attempt would mend.
+_NEVER_RETRIED = frozenset({"unavailable", "cancelled", "expression"})
+
+
+def fail(state: RunState, node: Node, error: Error, moment: Moment, *, retryable: bool = True) -> Draft:
+    """The event that follows from this failure of the node."""
+    facts: dict[str, JsonValue] = {"error": dict(error)}
+    attempt = node.attempt or None
+    if retryable:
+        delay, problem = _delay(state, node, error, moment)
+        if problem:
+            return Draft("node.failed", node.path, attempt, {"error": problem, "final": "fail"})
+        if delay is not None:
+            return Draft("node.retrying", node.path, attempt, {**facts, "delay_ms": delay})
+    if node.spec.on_error.final != "skip":
+        return Draft("node.failed", node.path, attempt, {**facts, "final": "fail"})
+    template = node.spec.on_error.skip_outputs
+    if template is None:
+        return Draft("node.failed", node.path, attempt, {**facts, "final": "skip"})
+    try:
+        outputs = fill(state, node.frame, template, {"error": dict(error)})
+    except ExpressionError as wrong:
+        problem = error_of("expression", f"outputs of skip: {wrong.message}; after: {error['message']}")
+        return Draft("node.failed", node.path, attempt, {"error": problem, "final": "fail"})
+    return Draft("node.failed", node.path, attempt, {**facts, "final": "skip", "outputs": outputs})
+
+
+def _delay(state: RunState, node: Node, error: Error, moment: Moment) -> tuple[int | None, Error | None]:
+    """Milliseconds until the next attempt, None for no further one; or the error of the policy's ``when``."""
+    retry = node.spec.on_error.retry
+    if retry is None or node.retries >= retry.max or error["kind"] in _NEVER_RETRIED:
+        return None, None
+    if node.cancelling is not None or state.ending is not None:
+        return None, None
+    if retry.when is not None:
+        try:
+            if not truth(state, node.frame, retry.when, {"error": dict(error)}):
+                return None, None
+        except ExpressionError as wrong:
+            return None, error_of("expression", f"when of retry: {wrong.message}; after: {error['message']}")
+    delay = backoff(retry, node.retries, moment.luck)
+    left = total_left(state, node, moment.now_ms)
+    return (None if left is not None and delay >= left else delay), None
+
+
+def backoff(retry: Retry, already: int, luck: float) -> int:
+    """Milliseconds to wait before the retry after ``already`` earlier ones; ``luck`` from -1 to 1 is the jitter."""
+    delay = float(retry.delay_ms)
+    if retry.backoff == "exponential":
+        # Past 64 doublings every delay is at its maximum; the bound keeps the power finite.
+        delay *= retry.factor ** min(already, 64)
+    delay = min(delay, float(retry.max_delay_ms))
+    return max(0, round(delay * (1 + retry.jitter * luck)))
+
+
+def total_left(state: RunState, node: Node, now_ms: int) -> int | None:
+    """Milliseconds left of ``limits.total``; pauses of the run do not count. None without such a limit."""
+    total = node.spec.limits.total_ms or state.melody.limits.total_ms
+    if total is None:
+        return None
+    if node.first_started_ms is None:
+        return total
+    paused = state.paused_ms - node.paused_before_ms
+    return total - (now_ms - node.first_started_ms - paused)
+
+
+def attempt_timeout(state: RunState, node: Node, now_ms: int) -> int | None:
+    """Milliseconds this attempt may take: ``limits.timeout``, and never more than is left of ``limits.total``."""
+    timeout = node.spec.limits.timeout_ms or state.melody.limits.timeout_ms
+    left = total_left(state, node, now_ms)
+    bounds = [bound for bound in (timeout, left) if bound is not None]
+    return max(0, min(bounds)) if bounds else None

@@ -1,0 +1,214 @@
+"""Scopes that repeat (CONTRACT §4.4): what a ``for_each``, ``while`` or ``until`` does next.
+
+``pending`` is asked by ``evolve`` (is there anything to do?) and by ``decide`` (what?), so both always agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from polyphony_runner.conductor.directives import DirectiveError, check_inputs, given
+from polyphony_runner.conductor.environment import (
+    Environment,
+    fill,
+    fill_all,
+    fill_outputs,
+    frame_environment,
+    truth,
+    without_nodes,
+)
+from polyphony_runner.conductor.failures import fail
+from polyphony_runner.conductor.moment import Draft, Moment
+from polyphony_runner.conductor.state import Frame, LoopState, Node, RunState, error_of, iteration
+from polyphony_runner.conductor.values import load, loaded
+from polyphony_schemas.errors import ExpressionError, PolyphonyError
+from polyphony_schemas.expressions import evaluate
+from polyphony_schemas.values import JsonValue
+
+Step = Literal["close", "round", "advance", "finish"]
+# Reasons for which a closed scope gives outputs.
+_GIVES_OUTPUTS = ("done", "complete", "accepted")
+
+
+def pending(node: Node) -> Step | None:
+    """What the scope can do now, None while it waits for its rounds."""
+    loop = node.loop
+    if loop is None:
+        return None
+    if loop.closed is None:
+        return _open_step(node, loop)
+    if loop.closed == "complete" and node.header.rest == "ignore" and node.cancelling is None:
+        if not node.final:
+            return "finish"
+        return "round" if _may_start(node, loop) else None
+    return "finish" if loop.running == 0 and not node.final else None
+
+
+def _open_step(node: Node, loop: LoopState) -> Step | None:
+    if node.cancelling is not None:
+        return "close"
+    if node.spec.kind != "for_each":
+        return "advance" if loop.running == 0 else None
+    if loop.failure is not None or loop.complete:
+        return "close"
+    if _may_start(node, loop):
+        return "round"
+    return "close" if loop.running == 0 and loop.next >= loop.total else None
+
+
+def _may_start(node: Node, loop: LoopState) -> bool:
+    return loop.next < loop.total and loop.running < node.header.parallel
+
+
+def opened(state: RunState, node: Node, moment: Moment) -> Draft:
+    """The event that opens a scope: its inputs, items or first state; or its failure."""
+    header = node.header
+    try:
+        inputs: Mapping[str, JsonValue] | None = None
+        if node.spec.scope_inputs:
+            inputs = check_inputs(node.spec.inputs, given(state, node), node.spec.any_inputs)
+        extra = None if inputs is None else {"inputs": inputs}
+        data: dict[str, JsonValue] = {} if inputs is None else {"inputs": inputs}
+        if node.spec.kind == "for_each":
+            items = fill(state, node.frame, header.items, extra) if header.items else []
+            data |= {"items": _checked_items(items, header.max)}
+        else:
+            data["state"] = fill_all(state, node.frame, header.state, extra)
+    except ExpressionError as error:
+        return fail(state, node, error_of("expression", error.message), moment)
+    except DirectiveError as error:
+        return fail(state, node, error_of("validation", error.message), moment, retryable=False)
+    return Draft("scope.opened", node.path, node.attempt, data)
+
+
+def _checked_items(items: JsonValue, most: int) -> Sequence[JsonValue]:
+    if not isinstance(items, Sequence) or isinstance(items, str):
+        raise DirectiveError("PLY2002", f"items gave {type(items).__name__}, expected a list")
+    if len(items) > most:
+        raise DirectiveError("PLY2002", f"{len(items)} items, the scope allows {most}")
+    return items
+
+
+def step(state: RunState, node: Node, moment: Moment) -> Draft:
+    """The event for what ``pending`` says."""
+    loop = node.scope
+    match pending(node):
+        case "round":
+            return Draft("scope.round", iteration(node, loop.next), None, {"index": loop.next})
+        case "advance":
+            return _advance(state, node, loop)
+        case "close":
+            if node.cancelling is not None:
+                return _close(node, "cancelled")
+            if loop.failure is not None:
+                return _close(node, "failed", loop.failure)
+            return _close(node, "complete" if loop.complete else "done")
+        case "finish":
+            return _finish(state, node, loop, moment)
+        case None:
+            raise AssertionError(f"{node.path} is on the agenda with nothing to do")
+
+
+def _close(node: Node, reason: str, error: Mapping[str, JsonValue] | None = None) -> Draft:
+    data: dict[str, JsonValue] = {"reason": reason}
+    if error is not None:
+        data["error"] = dict(error)
+    return Draft("scope.closed", node.path, node.attempt, data)
+
+
+def _advance(state: RunState, node: Node, loop: LoopState) -> Draft:
+    """The next round of a ``while`` or ``until``, or its end."""
+    header = node.header
+    if loop.failure is not None:
+        return _close(node, "failed", loop.failure)
+    if loop.complete:
+        return _close(node, "done")
+    if node.spec.kind == "while" and header.condition is not None:
+        try:
+            value = evaluate(header.condition, header_environment(state, loop))
+        except ExpressionError as error:
+            return _close(node, "failed", error_of("expression", f"while: {error.message}"))
+        if value is not True:
+            return _close(node, "done")
+    if loop.next >= header.max:
+        if header.on_max == "accept":
+            return _close(node, "accepted")
+        return _close(node, "max", error_of("budget", f"not done after {header.max} rounds"))
+    data: dict[str, JsonValue] = {"round": loop.next}
+    return Draft("scope.round", iteration(node, loop.next), None, data)
+
+
+def header_environment(state: RunState, loop: LoopState) -> Environment:
+    """``inputs state round``: what ``while`` sees."""
+    return {
+        "inputs": loaded(loop.inputs, state.reader),
+        "state": loaded(loop.state, state.reader),
+        "round": loop.next,
+    }
+
+
+def _finish(state: RunState, node: Node, loop: LoopState, moment: Moment) -> Draft:
+    if loop.closed == "cancelled" or node.cancelling is not None:
+        return Draft("node.cancelled", node.path, node.attempt, {"reason": node.cancelling or "cancelled"})
+    if loop.closed not in _GIVES_OUTPUTS:
+        error = loop.failure or error_of("internal", f"the scope closed: {loop.closed}")
+        return fail(state, node, error, moment)
+    try:
+        outputs = _outputs(state, node, loop)
+    except ExpressionError as error:
+        return fail(state, node, error_of("expression", f"outputs: {error.message}"), moment)
+    return Draft("node.succeeded", node.path, node.attempt, {"outputs": outputs})
+
+
+def _outputs(state: RunState, node: Node, loop: LoopState) -> dict[str, JsonValue]:
+    names = node.spec.scope_outputs
+    if node.spec.kind == "for_each":
+        rows = [None if row is None else loaded(row, state.reader) for row in loop.results]
+        return {name: [None if row is None else row.get(name) for row in rows] for name in names}
+    if loop.last is not None:
+        return fill_outputs(state, loop.last, names)
+    environment = {name: value for name, value in header_environment(state, loop).items() if name != "round"}
+    return without_nodes(state, names, environment)
+
+
+def round_ended(state: RunState, frame: Frame) -> Draft:
+    """The event that closes one iteration: cancelled, failed, or with what it brought."""
+    path = frame.path
+    node = state.nodes[path[: path.rindex("[")]]
+    if frame.cancelling is not None:
+        return Draft("scope.closed", path, None, {"status": "cancelled"})
+    if frame.failure is not None:
+        return Draft("scope.closed", path, None, {"status": "failed", "error": dict(frame.failure)})
+    data: dict[str, JsonValue] = {"status": "succeeded"}
+    header = node.header
+    try:
+        if node.spec.kind == "for_each":
+            data["outputs"] = fill_outputs(state, frame, node.spec.scope_outputs)
+        elif node.spec.kind == "until" and header.condition is not None:
+            data["until"] = truth(state, frame, header.condition)
+        if header.next and not data.get("until"):
+            data["next"] = fill_all(state, frame, header.next)
+    except PolyphonyError as error:
+        wrong = error_of("expression", f"{path}: {error.message}")
+        return Draft("scope.closed", path, None, {"status": "failed", "error": wrong})
+    return Draft("scope.closed", path, None, data)
+
+
+def completed(state: RunState, node: Node, loop: LoopState) -> bool:
+    """Whether ``complete_when`` holds; ``ExpressionError`` when it cannot be evaluated."""
+    condition = node.header.complete_when
+    if condition is None:
+        return False
+    counts = {"done": loop.done, "failed": loop.failed, "running": loop.running, "total": loop.total}
+    environment = {**frame_environment(state, node.frame, (condition,)), **counts}
+    if node.spec.scope_inputs:
+        environment["inputs"] = loaded(loop.inputs, state.reader)
+    return evaluate(condition, environment) is True
+
+
+def item_of(state: RunState, loop: LoopState, index: int) -> JsonValue:
+    """One item; a long list lies among the artifacts and is read once."""
+    items = load(loop.items, state.reader)
+    loop.items = items
+    return items[index] if isinstance(items, Sequence) else None

@@ -1,0 +1,26 @@
+"""What the pure core may not find out by itself: the time and luck, drawn by the shell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from polyphony_runner.journal.events import EventType
+from polyphony_schemas.values import JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Unix time in milliseconds, and a number from -1 to 1 for the jitter of a retry."""
+
+    now_ms: int
+    luck: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An event that should be appended; the shell gives it its number and time."""
+
+    type: EventType
+    node: str | None = None
+    attempt: int | None = None
+    data: JsonObject = field(default_factory=dict)

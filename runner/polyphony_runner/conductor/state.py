@@ -1,0 +1,254 @@
+"""The state of a run: what the journal means. Advanced in place by ``evolve``, read by ``decide``.
+
+Replaying the same events gives an equal state, so the in-place change is not visible from outside.
+
+Invariants:
+- ``agenda`` holds at most one entry for each path, in the order in which things came to pass; an entry is there
+  exactly as long as the event it asks for is missing.
+- ``ready`` and ``running`` hold extension nodes alone; core nodes and scopes take no place.
+- a node's phase is final exactly when its one ``node.succeeded|failed|skipped|dead|cancelled`` is in the journal.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Literal, TypeAlias
+
+from polyphony_runner.conductor.plan import GraphPlan, Plans
+from polyphony_runner.conductor.values import Value, ValueReader
+from polyphony_runner.journal.errors import JournalError
+from polyphony_schemas.graph.model import CompiledMelody, GraphNode, Loop
+from polyphony_schemas.values import JsonObject, JsonValue
+
+RunStatus = Literal["running", "waiting", "halted", "succeeded", "failed", "cancelled"]
+NodeStatus = Literal["waiting", "running", "succeeded", "failed", "skipped", "dead", "cancelled"]
+Phase = Literal[
+    "waiting", "ready", "running", "retrying", "parked", "succeeded", "failed", "skipped", "dead", "cancelled"
+]
+FINAL: frozenset[str] = frozenset({"succeeded", "failed", "skipped", "dead", "cancelled"})
+# What the agenda asks for. ``reject`` fails a node whose incoming ``when`` could not be evaluated.
+Todo = Literal["begin", "perform", "open", "reject", "dead", "cancel", "loop", "end"]
+_FINAL_STATUSES: tuple[RunStatus, ...] = ("succeeded", "failed", "cancelled")
+WAITING, LIVE, DEAD = 0, 1, 2
+ROOT = ""
+
+Error: TypeAlias = JsonObject
+
+
+@dataclass(slots=True)
+class LoopState:
+    """A scope that has opened: which iterations run, what they brought, and whether more may start.
+
+    ``holding``: it gave its outputs while iterations run on unused, and its own round waits for them.
+    """
+
+    inputs: Mapping[str, Value]
+    items: Value = None
+    total: int = 0
+    state: Mapping[str, Value] = field(default_factory=dict)
+    next: int = 0
+    running: int = 0
+    done: int = 0
+    failed: int = 0
+    results: list[Mapping[str, Value] | None] = field(default_factory=list)
+    complete: bool = False
+    failure: Error | None = None
+    closed: str | None = None
+    holding: bool = False
+    frames: dict[int, Frame] = field(default_factory=dict)
+    last: Frame | None = field(default=None, compare=False)
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """One instance of a node. ``retries`` counts what the retry policy used up, ``attempt`` every start."""
+
+    path: str
+    spec: GraphNode
+    frame: Frame
+    phase: Phase = "waiting"
+    waiting: int = 0
+    dead: int = 0
+    live: list[int] = field(default_factory=list)
+    attempt: int = 0
+    retries: int = 0
+    directive: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+    outputs: Mapping[str, Value] = field(default_factory=dict)
+    error: Error | None = None
+    tolerated: bool = False
+    cancelling: str | None = None
+    first_started_ms: int | None = None
+    paused_before_ms: int = 0
+    started_ms: int | None = None
+    busy_ms: int = 0
+    loop: LoopState | None = None
+
+    @property
+    def final(self) -> bool:
+        """Whether the node has its last status."""
+        return self.phase in FINAL
+
+    @property
+    def status(self) -> NodeStatus:
+        """The status that people see."""
+        match self.phase:
+            case "ready" | "retrying" | "parked":
+                return "waiting"
+            case _:
+                return self.phase
+
+    @property
+    def header(self) -> Loop:
+        """The loop header of a scope."""
+        if self.spec.loop is None:
+            raise LookupError(f"{self.path} is no loop")
+        return self.spec.loop
+
+    @property
+    def scope(self) -> LoopState:
+        """The state of a scope that has opened."""
+        if self.loop is None:
+            raise LookupError(f"{self.path} has not opened")
+        return self.loop
+
+    @property
+    def is_scope(self) -> bool:
+        """Whether it has nodes inside."""
+        return self.spec.body is not None
+
+    def facts(self) -> tuple[object, ...]:
+        """Everything that replay must give again."""
+        return (
+            self.path,
+            self.phase,
+            self.waiting,
+            self.dead,
+            tuple(self.live),
+            self.attempt,
+            self.retries,
+            self.directive,
+            self.outputs,
+            self.error,
+            self.tolerated,
+            self.cancelling,
+            self.started_ms,
+            self.busy_ms,
+        )
+
+
+@dataclass(slots=True, eq=False)
+class Frame:
+    """One round of a scope, or the run itself (path ``""``): its own nodes, connections and variables."""
+
+    path: str
+    plan: GraphPlan
+    owner: Node | None
+    index: int
+    inputs: Mapping[str, Value]
+    variables: Mapping[str, Value] = field(default_factory=dict)
+    nodes: dict[str, Node] = field(default_factory=dict)
+    edges: bytearray = field(default_factory=bytearray)
+    open: int = 0
+    failure: Error | None = None
+    cancelling: str | None = None
+
+
+@dataclass(slots=True)
+class Ending:
+    """Why the run ends before everything in it is done."""
+
+    status: RunStatus
+    reason: str
+    message: str = ""
+
+
+@dataclass(slots=True)
+class Usage:
+    """What models cost so far."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    usd: Decimal = Decimal(0)
+
+
+@dataclass(slots=True)
+class RunState:
+    """Everything the journal of one run means."""
+
+    melody: CompiledMelody
+    reader: ValueReader
+    plans: Plans = field(default_factory=Plans)
+    next_seq: int = 0
+    now_ms: int = 0
+    status: RunStatus = "running"
+    created: JsonObject = field(default_factory=dict)
+    inputs: Mapping[str, Value] = field(default_factory=dict)
+    root: Frame | None = None
+    nodes: dict[str, Node] = field(default_factory=dict)
+    frames: dict[str, Frame] = field(default_factory=dict)
+    attempts: dict[str, int] = field(default_factory=dict)
+    agenda: dict[str, Todo] = field(default_factory=dict)
+    ready: dict[str, None] = field(default_factory=dict)
+    running: dict[str, int] = field(default_factory=dict)
+    interrupts: dict[str, str] = field(default_factory=dict)
+    rejections: dict[str, str] = field(default_factory=dict)
+    timers: list[tuple[int, str, str]] = field(default_factory=list)
+    ending: Ending | None = None
+    outputs: Mapping[str, Value] = field(default_factory=dict)
+    error: Error | None = None
+    usage: Usage = field(default_factory=Usage)
+    started_ms: int | None = None
+    ended_ms: int | None = None
+    paused_ms: int = 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has its last event."""
+        return self.status in ("succeeded", "failed", "cancelled")
+
+    def set_timer(self, due_ms: int, kind: str, path: str) -> None:
+        """Remember that something is due; ``decide`` drops what no longer matters."""
+        heapq.heappush(self.timers, (due_ms, kind, path))
+
+    def facts(self) -> dict[str, object]:
+        """Everything that replay must give again, comparable with ``==``."""
+        return {
+            "status": self.status,
+            "seq": self.next_seq,
+            "nodes": {path: node.facts() for path, node in self.nodes.items()},
+            "frames": sorted(self.frames),
+            "agenda": list(self.agenda.items()),
+            "ready": list(self.ready),
+            "running": dict(self.running),
+            "interrupts": dict(self.interrupts),
+            "ending": self.ending,
+            "outputs": self.outputs,
+            "error": self.error,
+            "usage": self.usage,
+        }
+
+
+def run_status(value: JsonValue) -> RunStatus:
+    """A final status that an event names."""
+    for status in _FINAL_STATUSES:
+        if value == status:
+            return status
+    raise JournalError("PLY2105", f"the status {value!r}, expected one of: {', '.join(_FINAL_STATUSES)}")
+
+
+def place(frame: Frame, name: str) -> str:
+    """The path of a node of this frame."""
+    return f"{frame.path}/{name}" if frame.path else name
+
+
+def iteration(node: Node, index: int) -> str:
+    """The path of one iteration of a scope."""
+    return f"{node.path}[{index}]"
+
+
+def error_of(kind: str, message: str, trace: str | None = None) -> dict[str, JsonValue]:
+    """A typed error as events and results carry it."""
+    return {"kind": kind, "message": message, "trace": trace}
