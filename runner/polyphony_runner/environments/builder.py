@@ -1,0 +1,265 @@
+"""Building environments: ``envs/<digest>/``, content-addressed, read-only, shared by every run.
+
+The digest covers the requirements' bytes and the interpreter. ``uv`` (the runner's own binary) builds in a sandbox
+with access to the package index alone, into a temporary folder that is shown inside at its final path, since
+scripts name their interpreter; when it is complete it is renamed. Who is killed half-way leaves a temporary
+folder, which the next builder removes; two at once wait for each other at a lock file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import re
+import secrets
+import stat
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from polyphony_runner.environments.interpreter import Interpreter, own_interpreter
+from polyphony_runner.environments.requirements import read_requirements
+from polyphony_runner.files import exclusive, private_folder, sync_folder
+from polyphony_runner.package_index import IndexAccess, PackageIndex
+from polyphony_runner.grants.masking import Masker
+from polyphony_runner.runtimes.failures import NodeError
+from polyphony_runner.sandbox.run import run_sandboxed
+from polyphony_runner.sandbox.spec import Exit, Level, Limits, Mount, SandboxSpec
+from polyphony_runner.sandbox.tree import opened, remove_tree, walk
+
+BUILD_LIMITS = Limits(
+    wall=900.0,
+    memory=4 << 30,
+    processes=256,
+    file_size=8 << 30,
+    disk=16 << 30,
+    tmp=256 << 20,
+    entries=1_000_000,
+)
+UV = "/polyphony-build/uv"
+LOCK = "/polyphony-build/requirements.lock"
+_NO_WHEEL = re.compile(
+    r"no wheels|no usable wheels|building source distributions is disabled|has no .*wheel", re.IGNORECASE
+)
+_BAD_HASH = re.compile(
+    r"hash mismatch|Hashes? (are|is) (required|missing)|expected:.*sha256", re.IGNORECASE | re.DOTALL
+)
+
+Run = Callable[[SandboxSpec], Awaitable[Exit]]
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """A finished environment: its folder, mounted at its own path."""
+
+    path: Path
+    site_packages: Path
+
+    @property
+    def mount(self) -> Mount:
+        """How it is shown inside."""
+        return Mount(self.path, str(self.path), shared=True)
+
+    @property
+    def bin(self) -> str:
+        """The folder of its programs."""
+        return str(self.path / "bin")
+
+
+class Environments:
+    """The environments of one home."""
+
+    def __init__(
+        self,
+        folder: Path,
+        index: PackageIndex,
+        *,
+        interpreter: Interpreter | None = None,
+        level: Level | None = None,
+    ) -> None:
+        self._folder = folder
+        self._index = index
+        self._interpreter = interpreter or own_interpreter()
+        self._level = level
+        self._ready: dict[str, Environment] = {}
+        self._building: dict[str, asyncio.Lock] = {}
+
+    def digest(self, requirements: bytes) -> str:
+        """The name of the environment for these bytes on this interpreter."""
+        head = f"polyphony environment v1\n{self._interpreter.identity}\n".encode()
+        return hashlib.sha256(head + requirements).hexdigest()
+
+    async def ensure(self, requirements: bytes, say: Callable[[str], None] = lambda _: None) -> Environment:
+        """The environment for hash-locked requirements, built when it is not there yet.
+
+        NodeError: PLY3601 malformed, PLY3602 no wheel, PLY3603 another hash, PLY3604 any other failure.
+        """
+        digest = self.digest(requirements)
+        known = self._ready.get(digest)
+        if known is not None:
+            return known
+        async with self._building.setdefault(digest, asyncio.Lock()):
+            path = self._folder / digest
+            if not path.is_dir():
+                names = read_requirements(requirements)
+                say(f"making the tool environment {digest[:12]} ({len(names)} packages)")
+                await self._build_locked(path, requirements, names)
+            environment = Environment(path, path / self._interpreter.site_packages)
+            self._ready[digest] = environment
+            return environment
+
+    async def _build_locked(self, path: Path, requirements: bytes, names: list[str]) -> None:
+        lock = exclusive(self._folder / f".{path.name}.lock")
+        await asyncio.to_thread(lock.__enter__)
+        try:
+            if not path.is_dir():
+                await self._build(path, requirements, names)
+        finally:
+            lock.__exit__(None, None, None)
+
+    async def _build(self, path: Path, requirements: bytes, names: list[str]) -> None:
+        for left in self._folder.glob(f".{path.name}.tmp-*"):
+            await asyncio.to_thread(remove_tree, left)
+        temporary = private_folder(self._folder / f".{path.name}.tmp-{secrets.token_hex(6)}")
+        try:
+            target = private_folder(temporary / "environment")
+            work = private_folder(temporary / "work")
+            target.chmod(
+                0o777
+            )  # its parent is private; so no owner has to be changed for the sandbox's own user
+            access = await self._index.access(names) if names else None
+            await self._uv(
+                [
+                    "venv",
+                    "--python",
+                    str(self._interpreter.executable),
+                    "--no-project",
+                    "--allow-existing",
+                    str(path),
+                ],
+                path,
+                target,
+                work,
+                b"",
+                None,
+            )
+            if names:
+                await self._uv(self._install_words(path), path, target, work, requirements, access)
+            await asyncio.to_thread(_finish, target)
+            target.rename(path)
+            sync_folder(self._folder)
+        finally:
+            await asyncio.to_thread(remove_tree, temporary)
+
+    @staticmethod
+    def _install_words(path: Path) -> list[str]:
+        return [
+            *("pip", "install", "--python", str(path / "bin/python"), "--requirements", LOCK),
+            *("--require-hashes", "--only-binary", ":all:", "--no-deps", "--compile-bytecode"),
+        ]
+
+    async def _uv(
+        self,
+        words: list[str],
+        path: Path,
+        target: Path,
+        work: Path,
+        requirements: bytes,
+        access: IndexAccess | None,
+    ) -> None:
+        spec = SandboxSpec(
+            argv=(UV, *words, "--no-config", "--offline" if access is None else "--no-progress"),
+            work=work,
+            env={
+                "UV_CACHE_DIR": f"{path}/.uv-cache",
+                "UV_PYTHON_DOWNLOADS": "never",
+                "UV_LINK_MODE": "hardlink",
+                **(access.env if access else {}),
+            },
+            mounts=(
+                Mount(uv_binary(), UV, shared=True),
+                Mount(target, str(path), "rw"),
+                *self._interpreter.mounts(),
+                *(access.mounts if access else ()),
+            ),
+            files={LOCK: requirements},
+            endpoints=access.endpoints if access else (),
+            limits=BUILD_LIMITS,
+            host_proxy=access.proxy if access else None,
+        )
+        ended = await run_sandboxed(spec, level=self._level)
+        if ended.kind is not None:
+            raise _failure(ended, Masker({}, also=access.masked if access else ()))
+
+
+def uv_binary() -> Path:
+    """The uv that came with the runner. NodeError PLY3605 when the installation lost it."""
+    from uv import find_uv_bin
+
+    try:
+        return Path(find_uv_bin()).resolve()
+    except FileNotFoundError:
+        raise NodeError(
+            "unavailable",
+            "PLY3605",
+            "the runner's uv program is missing",
+            hint="install polyphony-runner again",
+        ) from None
+
+
+def _failure(ended: Exit, masker: Masker) -> NodeError:
+    text = masker.text(ended.stderr.strip()) or ended.message
+    if ended.kind != "exit":
+        kind = "unavailable" if ended.kind == "unavailable" else "dependency"
+        return NodeError(
+            kind,
+            "PLY3604",
+            f"the tool environment could not be made: {masker.text(ended.message)}",
+            trace=text,
+        )
+    if _BAD_HASH.search(text):
+        return NodeError(
+            "dependency",
+            "PLY3603",
+            f"a package does not have the hash that the requirements lock: {_last(text)}",
+            hint="compare the requirements with the index; nothing was installed",
+            trace=text,
+            retryable=False,
+        )
+    if _NO_WHEEL.search(text):
+        return NodeError(
+            "dependency",
+            "PLY3602",
+            f"a package has no wheel for this machine: {_last(text)}",
+            hint="extensions are never built from source; require a version that has a wheel",
+            trace=text,
+            retryable=False,
+        )
+    return NodeError(
+        "dependency", "PLY3604", f"the tool environment could not be made: {_last(text)}", trace=text
+    )
+
+
+def _last(text: str) -> str:
+    return " ".join(line.strip(" ×╰─▶│├") for line in text.splitlines()[-6:])[:600]
+
+
+def _finish(target: Path) -> None:
+    """Drop the cache and make everything read-only for everybody."""
+    remove_tree(target / ".uv-cache")
+    with opened(target) as root:
+        for visit in walk(root):
+            if visit.step == "leave" or stat.S_ISLNK(visit.stat.st_mode):
+                continue
+            folder = visit.step == "enter"
+            mode = 0o555 if folder or visit.stat.st_mode & 0o100 else 0o444
+            descriptor = os.open(
+                visit.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=visit.dir_fd
+            )
+            try:
+                os.fchmod(descriptor, mode)
+                os.fchown(descriptor, os.geteuid(), os.getegid())
+            finally:
+                os.close(descriptor)
+    target.chmod(0o555)

@@ -1,0 +1,53 @@
+"""The Python that extensions run on: the runner's own base interpreter, mounted at its own path."""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from polyphony_runner.sandbox.spec import Mount
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """``executable`` with links resolved, ``prefix`` the installation around it, ``identity`` what a digest covers."""
+
+    executable: Path
+    prefix: Path
+    version: str
+    identity: str
+
+    @property
+    def site_packages(self) -> str:
+        """Where an environment keeps its packages, relative to it."""
+        return f"lib/python{self.version}/site-packages"
+
+    def mounts(self) -> tuple[Mount, ...]:
+        """What has to be shown inside; nothing when it is part of the system.
+
+        At its own path: a shared build that is moved loads the system's library instead of its own.
+        """
+        if self.prefix.is_relative_to("/usr"):
+            return ()
+        return (Mount(self.prefix, str(self.prefix), shared=True),)
+
+
+@cache
+def own_interpreter() -> Interpreter:
+    """The interpreter under the runner's virtual environment."""
+    base = getattr(sys, "_base_executable", None) or sys.executable
+    executable = Path(os.path.realpath(base))
+    status = executable.stat()
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    parts = (
+        str(executable),
+        sys.implementation.cache_tag or "",
+        ".".join(map(str, sys.version_info[:3])),
+        sysconfig.get_platform(),
+        str(status.st_size),
+    )
+    return Interpreter(executable, Path(sys.base_prefix).resolve(), version, "\n".join(parts))

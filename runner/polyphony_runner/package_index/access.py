@@ -1,0 +1,174 @@
+"""``package-index`` as endpoints, mounts and variables of one sandbox.
+
+The hosts are those of the configured indexes and those that their pages for the asked names link to; the pages are
+read here, outside. ``file://`` indexes, the folders their pages link to, ``find-links`` and constraint files are
+mounted read-only at their own paths, so that the same addresses hold inside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from polyphony_runner.package_index.settings import IndexSettings, machine_settings
+from polyphony_runner.package_index.simple_index import (
+    IndexFile,
+    IndexReadError,
+    normalised,
+    project_files,
+    shown,
+)
+from polyphony_runner.runtimes.failures import NodeError
+from polyphony_runner.sandbox.spec import Endpoint, Mount
+
+# Asked for when a node resolves by itself and says no name: every index that mirrors the default one has it.
+PROBE = "pip"
+_READERS = 8
+_PORTS = {"https": 443, "http": 80}
+
+
+@dataclass(frozen=True, slots=True)
+class IndexAccess:
+    """What a node that was granted ``package-index`` gets.
+
+    ``env`` are the tools' own variables, ``masked`` credentials that must never be shown, ``proxy`` the machine's
+    own upstream proxy (used outside, by ours).
+    """
+
+    endpoints: tuple[Endpoint, ...]
+    mounts: tuple[Mount, ...]
+    env: dict[str, str]
+    masked: tuple[str, ...]
+    proxy: str | None
+
+
+class PackageIndex:
+    """The machine's package index. Pages are read once per index and name while the object lives."""
+
+    def __init__(self, settings: IndexSettings | None = None) -> None:
+        self._settings = settings
+        self._pages: dict[tuple[str, str], asyncio.Task[list[IndexFile]]] = {}
+        self._slots = asyncio.Semaphore(_READERS)
+
+    @property
+    def settings(self) -> IndexSettings:
+        """Read from the machine at first use."""
+        if self._settings is None:
+            self._settings = machine_settings()
+        return self._settings
+
+    async def access(self, names: Iterable[str]) -> IndexAccess:
+        """Access for installing or downloading ``names``; without names, for whatever the probe's page links to.
+
+        NodeError of kind ``network`` (PLY3702) when a configured index cannot be read.
+        """
+        settings = self.settings
+        asked = tuple(dict.fromkeys(normalised(name) for name in names)) or (PROBE,)
+        pages = await asyncio.gather(
+            *(self._page(index, name) for index in settings.indexes for name in asked)
+        )
+        urls = [*settings.indexes, *(link for link in settings.find_links if "://" in link)]
+        urls += [file.url for page in pages for file in page]
+        folders = [_local(url) for url in settings.indexes] + [
+            path.parent for path in map(_local, urls[len(settings.indexes) :]) if path is not None
+        ]
+        folders += [
+            _local(link) or Path(link).expanduser() for link in settings.find_links if _is_local(link)
+        ]
+        return IndexAccess(
+            endpoints=tuple(dict.fromkeys(point for url in urls if (point := _endpoint(url)))),
+            mounts=_mounts([path for path in folders if path is not None], settings),
+            env=_variables(settings),
+            masked=settings.credentials,
+            proxy=settings.proxy,
+        )
+
+    async def _page(self, index: str, name: str) -> list[IndexFile]:
+        key = index, name
+        task = self._pages.get(key)
+        if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
+            task = self._pages[key] = asyncio.ensure_future(self._read(index, name))
+        return await asyncio.shield(task)
+
+    async def _read(self, index: str, name: str) -> list[IndexFile]:
+        certificates = None if self.settings.certificates is None else str(self.settings.certificates)
+        async with self._slots:
+            try:
+                return await asyncio.to_thread(project_files, index, name, certificates=certificates)
+            except (IndexReadError, OSError) as error:
+                raise NodeError(
+                    "network",
+                    "PLY3702",
+                    f"the package index {shown(index)} could not be asked for {name!r}: {error}",
+                    hint="check the network and this machine's pip and uv settings",
+                ) from error
+
+
+def _is_local(link: str) -> bool:
+    return "://" not in link or link.startswith("file:")
+
+
+def _local(url: str) -> Path | None:
+    parts = urlsplit(url)
+    return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
+
+
+def _endpoint(url: str) -> Endpoint | None:
+    parts = urlsplit(url)
+    if parts.scheme not in _PORTS or not parts.hostname:
+        return None
+    return Endpoint(
+        parts.hostname.rstrip("."),
+        parts.port or _PORTS[parts.scheme],
+        plain=parts.scheme == "http",
+        private=True,
+        index=True,
+    )
+
+
+def _mounts(folders: Sequence[Path], settings: IndexSettings) -> tuple[Mount, ...]:
+    """Each existing folder once, none inside another, plus constraint files and the certificate bundle."""
+    existing = sorted(
+        {folder.resolve() for folder in folders if folder.is_dir()}, key=lambda path: path.parts
+    )
+    outermost: list[Path] = []
+    for folder in existing:
+        if folder != Path("/") and not any(folder.is_relative_to(other) for other in outermost):
+            outermost.append(folder)
+    files = [path for path in settings.constraints if path.is_file()]
+    mounts = [Mount(path, str(path.absolute()), shared=True) for path in [*outermost, *files]]
+    if settings.certificates is not None:
+        mounts.append(Mount(settings.certificates, CERTIFICATES, shared=True))
+    return tuple(mounts)
+
+
+CERTIFICATES = "/polyphony-index/certificates.pem"
+
+
+def _variables(settings: IndexSettings) -> dict[str, str]:
+    indexes = settings.indexes
+    variables = {"PIP_CONFIG_FILE": "/dev/null", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "UV_NO_CONFIG": "1"}
+    if indexes:
+        variables["PIP_INDEX_URL"] = variables["UV_DEFAULT_INDEX"] = indexes[0]
+    else:
+        variables["PIP_NO_INDEX"] = variables["UV_NO_INDEX"] = "1"
+    if indexes[1:]:
+        variables["PIP_EXTRA_INDEX_URL"] = variables["UV_INDEX"] = " ".join(indexes[1:])
+    links = [_plain(link) for link in settings.find_links]
+    if links:
+        variables["PIP_FIND_LINKS"] = " ".join(links)
+        variables["UV_FIND_LINKS"] = ",".join(links)
+    if settings.constraints:
+        variables["PIP_CONSTRAINT"] = " ".join(str(path.absolute()) for path in settings.constraints)
+    if settings.certificates is not None:
+        for name in ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
+            variables[name] = CERTIFICATES
+    return variables
+
+
+def _plain(link: str) -> str:
+    return link if "://" in link else str(Path(link).expanduser().resolve())

@@ -1,0 +1,214 @@
+"""From what a dead node left to the outputs of its ports: files collected, values checked against their schemas."""
+
+from __future__ import annotations
+
+import mimetypes
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from polyphony_runner.artifacts import ArtifactStore
+from polyphony_runner.artifacts.manifest import DIRECTORY_MEDIA_TYPE
+from polyphony_runner.grants.masking import Masker
+from polyphony_runner.grants.ports import marked
+from polyphony_runner.grants.safe_files import (
+    entry_kind,
+    open_beneath,
+    open_folder,
+    open_regular,
+    opened,
+    walk,
+)
+from polyphony_runner.runtimes.events import NamedFile
+from polyphony_runner.runtimes.failures import NodeError
+from polyphony_schemas.errors import PolyphonyError
+from polyphony_schemas.graph.model import Port
+from polyphony_schemas.json_schema import validate
+from polyphony_schemas.values import JsonObject, JsonValue
+
+# The folder below the work folder that is shown at /out.
+OUT = ".out"
+INLINE_TEXT = 16 << 10
+_MAX_MASKED = 64 << 20
+_PATH_ONLY = os.O_PATH | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True)
+class Collector:
+    """Keeps files of one dead work folder. Blocking.
+
+    ``known`` are the digests the node was given: a result may hand on no other artifact.
+    """
+
+    store: ArtifactStore
+    work: Path
+    masker: Masker
+    known: frozenset[str] = frozenset()
+
+    def ports(
+        self, ports: Mapping[str, Port], files: list[NamedFile], outputs: JsonObject
+    ) -> dict[str, JsonValue]:
+        """The artifacts of the file ports: an ``artifact`` event, else ``/out/PORT``, else a path as the result."""
+        events = {event.name: event for event in files}
+        collected: dict[str, JsonValue] = {}
+        for name, port in ports.items():
+            kind = marked(port.schema)
+            if kind not in ("file", "folder"):
+                continue
+            event = events.get(name)
+            value = outputs.get(name)
+            if event is not None:
+                collected[name] = self.keep(event)
+            elif self._is_there(f"{OUT}/{name}"):
+                collected[name] = self._out(name, folder=kind == "folder")
+            elif isinstance(value, str):
+                collected[name] = self.keep(NamedFile(Path(value).name or name, value, None))
+            elif isinstance(value, Mapping):
+                collected[name] = self._handed_on(name, value)
+        return collected
+
+    def free(self, ports: Mapping[str, Port], files: list[NamedFile]) -> tuple[JsonObject, ...]:
+        """Artifacts whose name is no file port."""
+        return tuple(
+            self.keep(event)
+            for event in files
+            if event.name not in ports or marked(ports[event.name].schema) not in ("file", "folder")
+        )
+
+    def keep(self, event: NamedFile) -> JsonObject:
+        """Keep what an ``artifact`` event or a result names."""
+        return self._keep(_inside_work(event.path), event.name, event.media_type)
+
+    def text(self, name: str, data: bytes) -> JsonValue:
+        """A text output: inline up to 16 KiB, else an artifact. Bytes that are no UTF-8 are replaced."""
+        data = self.masker.data(data)
+        if len(data) <= INLINE_TEXT:
+            return data.decode("utf-8", "replace")
+        kept = self.store.put_bytes(data)
+        return {"digest": kept.digest, "name": f"{name}.txt", "media_type": "text/plain", "size": kept.size}
+
+    def _handed_on(self, port: str, value: JsonObject) -> JsonObject:
+        if value.get("digest") not in self.known:
+            raise NodeError(
+                "validation",
+                "PLY3509",
+                f"the output {port!r} names an artifact the node was not given",
+                hint=f"write the file to /out/{port}",
+                retryable=True,
+            )
+        return {key: item for key, item in value.items() if key != "path"}
+
+    def _is_there(self, path: str) -> bool:
+        with opened(open_folder(self.work)) as work:
+            try:
+                os.close(open_beneath(work, path, _PATH_ONLY))
+            except OSError:
+                return False
+        return True
+
+    def _out(self, port: str, *, folder: bool) -> JsonObject:
+        path = f"{OUT}/{port}"
+        if folder:
+            return self._keep(path, port, None)
+        with opened(open_folder(self.work)) as work:
+            children = [entry for entry in walk(work, path) if entry.path != path]
+        if len(children) == 1 and children[0].kind == "file":
+            return self._keep(children[0].path, children[0].path.rpartition("/")[2], None)
+        return self._keep(path, port, None)
+
+    def _keep(self, path: str, name: str, media_type: str | None) -> JsonObject:
+        try:
+            with opened(open_folder(self.work)) as work:
+                with opened(open_beneath(work, path, _PATH_ONLY)) as found:
+                    folder = entry_kind(os.fstat(found).st_mode) == "folder"
+                if not folder:
+                    os.close(open_regular(work, path))
+                if self.masker:
+                    self._mask(work, path)
+            # Nothing of the tree lives any more and no part of the path is a link: the name is safe to open again.
+            kept = (
+                self.store.put_directory(self.work / path)
+                if folder
+                else self.store.put_file(self.work / path)
+            )
+        except OSError as error:
+            raise NodeError(
+                "validation",
+                "PLY3509",
+                f"the artifact {path!r} cannot be kept: {error.strerror}",
+                retryable=True,
+            ) from error
+        except PolyphonyError as error:
+            if isinstance(error, NodeError):
+                raise
+            raise NodeError(
+                "validation", "PLY3509", error.message, hint=error.hint, retryable=True
+            ) from error
+        guessed = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        return {
+            "digest": kept.digest,
+            "name": name,
+            "media_type": media_type or (DIRECTORY_MEDIA_TYPE if folder else guessed),
+            "size": kept.size,
+        }
+
+    def _mask(self, work: int, path: str) -> None:
+        for entry in walk(work, path):
+            if entry.kind != "file" or entry.status.st_size > _MAX_MASKED:
+                continue
+            with (
+                opened(open_beneath(work, entry.path)) as reading,
+                os.fdopen(os.dup(reading), "rb") as stream,
+            ):
+                data = stream.read()
+            masked = self.masker.data(data)
+            if masked != data:
+                flags = os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC
+                with os.fdopen(open_beneath(work, entry.path, flags), "wb") as target:
+                    target.write(masked)
+
+
+def _inside_work(path: str) -> str:
+    if path.startswith("/out/"):
+        path = f"{OUT}/{path.removeprefix('/out/')}"
+    relative = path.removeprefix("/ws/")
+    if relative.startswith("/") or not relative or "\0" in relative:
+        raise NodeError(
+            "validation",
+            "PLY3509",
+            f"the artifact path {path!r} is outside the work folder",
+            hint="write files below /ws or /out",
+            retryable=True,
+        )
+    return relative
+
+
+def checked(outputs: JsonObject, ports: Mapping[str, Port], task: JsonObject) -> dict[str, JsonValue]:
+    """The outputs, all declared and each valid by its schema. NodeError of kind ``validation`` otherwise."""
+    for name, value in outputs.items():
+        port = ports.get(name)
+        if port is None:
+            raise NodeError(
+                "validation",
+                "PLY3504",
+                f"the output {name!r} is not declared; declared: {', '.join(sorted(ports)) or 'none'}",
+                hint="declare it under outputs in extension.yaml",
+                retryable=True,
+            )
+        findings = validate(value, _schema(port, task))
+        if findings:
+            raise NodeError(
+                "validation",
+                "PLY3504",
+                f"the output {name!r} does not fit its schema: {findings[0].message}",
+                retryable=True,
+            )
+    return dict(outputs)
+
+
+def _schema(port: Port, task: JsonObject) -> JsonObject:
+    asked = task.get("outputs")
+    if port.from_task and isinstance(asked, Mapping) and isinstance(asked.get("schema"), Mapping):
+        return asked["schema"]
+    return port.schema
