@@ -3,7 +3,8 @@
 Groups are made below the runner's own (never beside it, so no bound of the machine is left), named after the
 runner's process, removed when the tree is dead; leftovers of killed runners are swept. Two layouts: version 2 with
 delegated controllers, and version 1 (also hybrid), which needs root. Without either, memory is sampled
-(``watch``) and processes are counted per user id by RLIMIT_NPROC.
+(``watch``). Processes are counted by RLIMIT_NPROC at any rate, since each sandbox has a user id of its own; a second
+hierarchy under version 1 would cost 3 ms a start and say nothing more.
 """
 
 from __future__ import annotations
@@ -23,72 +24,68 @@ ROOT = Path("/sys/fs/cgroup")
 PREFIX = "polyphony"
 OWN_PROCESSES = 2  # bubblewrap's pid 1, and setpriv's moment
 REMOVE_TRIES = 50
+SWAP_FILE = "memory.swap.max"
 _numbers = itertools.count()
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The runner's own groups: ``memory`` and ``pids`` folders (one and the same under version 2)."""
+    """The folder of the runner's own group that new ones are made in, if it may."""
 
     version: int
-    memory: Path | None
-    pids: Path | None
+    folder: Path | None
 
 
 @dataclass(frozen=True, slots=True)
 class ControlGroup:
-    """The groups of one sandbox; without any, nothing is bounded here."""
+    """The group of one sandbox; without a folder nothing is bounded here."""
 
     version: int = 0
-    memory: Path | None = None
-    pids: Path | None = None
+    folder: Path | None = None
+    bounds_memory: bool = False
 
-    @property
-    def bounds_memory(self) -> bool:
-        """True when the kernel keeps the memory bound of the whole tree."""
-        return self.memory is not None
+    def peak_memory(self) -> int:
+        """The most bytes the tree had at one time; 0 when nobody counted."""
+        name = "memory.peak" if self.version == 2 else "memory.max_usage_in_bytes"
+        with contextlib.suppress(OSError, ValueError):
+            if self.folder is not None:
+                return int((self.folder / name).read_text())
+        return 0
 
     def oom_kills(self) -> int:
         """How often the kernel killed for memory."""
         name = "memory.events" if self.version == 2 else "memory.oom_control"
-        return _counter(self.memory, name, "oom_kill")
+        return self._counter(name, "oom_kill")
 
     def forks_refused(self) -> int:
-        """How often a process or thread was refused."""
-        return _counter(self.pids, "pids.events", "max")
+        """How often a process or thread was refused (version 2)."""
+        return self._counter("pids.events", "max")
 
-
-def _counter(group: Path | None, name: str, key: str) -> int:
-    if group is None:
+    def _counter(self, name: str, key: str) -> int:
+        with contextlib.suppress(OSError, ValueError):
+            if self.folder is not None:
+                pairs = (line.partition(" ") for line in (self.folder / name).read_text().splitlines())
+                return next((int(value) for word, _, value in pairs if word == key), 0)
         return 0
-    with contextlib.suppress(OSError, ValueError):
-        for line in (group / name).read_text().splitlines():
-            word, _, value = line.partition(" ")
-            if word == key:
-                return int(value)
-    return 0
 
 
 def find_layout(own: str, root: Path = ROOT) -> Layout:
-    """Read ``/proc/self/cgroup``: where our own groups are, and which of them we may make children in."""
+    """Read ``/proc/self/cgroup``: where our own group is, and whether we may make children in it."""
     paths: dict[str, str] = {}
     for line in own.splitlines():
         _, controllers, path = line.split(":", 2)
         for controller in controllers.split(","):
             paths[controller] = path
     unified = root / paths.get("", "/").lstrip("/")
-    enabled = unified / "cgroup.subtree_control"
     with contextlib.suppress(OSError):
-        if {"memory", "pids"} <= set(enabled.read_text().split()) and os.access(unified, os.W_OK):
-            return Layout(2, unified, unified)
-    return Layout(1, _version_1(root, paths, "memory"), _version_1(root, paths, "pids"))
-
-
-def _version_1(root: Path, paths: dict[str, str], controller: str) -> Path | None:
-    if controller not in paths:
-        return None
-    folder = root / controller / paths[controller].lstrip("/")
-    return folder if os.access(folder / "cgroup.procs", os.W_OK) else None
+        enabled = set((unified / "cgroup.subtree_control").read_text().split())
+        if {"memory", "pids"} <= enabled and os.access(unified, os.W_OK):
+            return Layout(2, unified)
+    if "memory" in paths:
+        folder = root / "memory" / paths["memory"].lstrip("/")
+        if os.access(folder / "cgroup.procs", os.W_OK):
+            return Layout(1, folder)
+    return Layout(0, None)
 
 
 @cache
@@ -97,10 +94,9 @@ def own_layout() -> Layout:
     try:
         layout = find_layout(Path("/proc/self/cgroup").read_text())
     except (OSError, ValueError):
-        return Layout(0, None, None)
-    for folder in {layout.memory, layout.pids} - {None}:
-        assert folder is not None
-        _sweep(folder)
+        return Layout(0, None)
+    if layout.folder is not None:
+        _sweep(layout.folder)
     return layout
 
 
@@ -115,43 +111,39 @@ def _sweep(folder: Path) -> None:
 
 @contextlib.contextmanager
 def control_group(pid: int, limits: Limits, layout: Layout | None = None) -> Iterator[ControlGroup]:
-    """Put ``pid`` into new groups with these bounds, for as long as the context lasts."""
+    """Put ``pid`` into a new group with these bounds, for as long as the context lasts."""
     layout = layout or own_layout()
-    name = f"{PREFIX}-{os.getpid()}-{next(_numbers)}"
-    memory = _made(layout.memory, name, pid, _memory_files(layout.version, limits.memory))
-    if layout.version == 2 and memory is not None:
-        pids: Path | None = memory
-        with contextlib.suppress(OSError):
-            (memory / "pids.max").write_text(str(limits.processes + OWN_PROCESSES))
-    else:
-        pids = _made(layout.pids, name, pid, {"pids.max": str(limits.processes + OWN_PROCESSES)})
+    bounded = limits.memory is not None
+    group = None
+    if layout.folder is not None and (bounded or layout.version == 2):
+        name = f"{PREFIX}-{os.getpid()}-{next(_numbers)}"
+        group = _made(layout.folder / name, pid, _files(layout.version, limits))
     try:
-        yield ControlGroup(layout.version, memory if limits.memory is not None else None, pids)
+        yield ControlGroup(layout.version, group, bounds_memory=bounded and group is not None)
     finally:
-        for folder in (memory, pids):
-            if folder is not None:
-                _remove(folder)
+        if group is not None:
+            _remove(group)
 
 
-def _memory_files(version: int, bound: int | None) -> dict[str, str]:
-    if bound is None:
-        return {}
-    if version == 2:
-        return {"memory.max": str(bound), "memory.swap.max": "0", "memory.oom.group": "1"}
-    return {"memory.limit_in_bytes": str(bound)}
+def _files(version: int, limits: Limits) -> dict[str, str]:
+    if version == 1:
+        return {"memory.limit_in_bytes": str(limits.memory)}
+    files = {"pids.max": str(limits.processes + OWN_PROCESSES)}
+    if limits.memory is not None:
+        files |= {"memory.max": str(limits.memory), SWAP_FILE: "0", "memory.oom.group": "1"}
+    return files
 
 
-def _made(parent: Path | None, name: str, pid: int, files: dict[str, str]) -> Path | None:
-    if parent is None:
-        return None
-    group = parent / name
+def _made(group: Path, pid: int, files: dict[str, str]) -> Path | None:
+    """The group with ``pid`` in it, or None where the machine says no."""
     try:
         group.mkdir()
     except OSError:
         return None
     try:
         for file, value in files.items():
-            (group / file).write_text(value)
+            if file != SWAP_FILE or (group / file).exists():  # a kernel without swap accounting has none
+                (group / file).write_text(value)
         (group / "cgroup.procs").write_text(str(pid))
     except OSError:
         _remove(group)

@@ -6,6 +6,7 @@ import asyncio
 import time
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from polyphony_runner.sandbox import argv, limits, tree
 from polyphony_runner.sandbox.cgroup import ControlGroup, control_group
@@ -125,7 +126,7 @@ class Execution:
                 raise result
         return results[0] if isinstance(results[0], bytes) else b""
 
-    def _pump_done(self, pump: asyncio.Future[object]) -> None:
+    def _pump_done(self, pump: asyncio.Future[Any]) -> None:
         if pump.cancelled() or (error := pump.exception()) is None:
             return
         self._end_because(
@@ -196,7 +197,7 @@ class Execution:
     async def _judge(
         self, process: SandboxProcess, group: ControlGroup, proxy: Proxy | None, stdout: bytes
     ) -> Exit:
-        max_rss, cpu_seconds = process.usage
+        cpu_seconds = process.cpu_seconds
         status = process.exit_code()
         if not self.ended.done():
             await self._last_disk_look()
@@ -220,7 +221,7 @@ class Execution:
             stderr=facts.stderr,
             seconds=time.monotonic() - self.started,
             connections=tuple(proxy.connections) if proxy else (),
-            max_rss=max_rss,
+            max_rss=group.peak_memory(),
             stdout=stdout,
             cpu_seconds=cpu_seconds,
             notes=notes,
@@ -243,7 +244,7 @@ class Execution:
         return Exit("unavailable", None, message, text, time.monotonic() - self.started)
 
 
-async def _stop(*tasks: asyncio.Future[object] | asyncio.Future[None] | asyncio.Future[bytes]) -> None:
+async def _stop(*tasks: asyncio.Future[Any]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

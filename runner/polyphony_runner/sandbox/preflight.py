@@ -142,6 +142,6 @@ async def _probe(level: Level) -> Exit:
 def control_groups() -> str:
     """One word for how memory and processes are bounded."""
     layout = own_layout()
-    if layout.memory is None:
+    if layout.folder is None:
         return "none"
     return f"version {layout.version}"

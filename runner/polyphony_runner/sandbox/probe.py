@@ -40,7 +40,7 @@ def read_only(folder: str) -> bool:
 
 def namespaces_denied() -> bool:
     """Whether a new user namespace is refused."""
-    return ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWUSER) != 0
+    return bool(ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWUSER))
 
 
 def expected_uid() -> int:

@@ -46,7 +46,7 @@ class SandboxProcess:
     stderr: int
     pid: int = 0
     pidfd: int = -1
-    usage: tuple[int, float] = (0, 0.0)
+    cpu_seconds: float = 0.0
     end_signal: int = signal.SIGKILL
     _status_bytes: bytearray = field(default_factory=bytearray)
 
@@ -94,7 +94,7 @@ class SandboxProcess:
         if self.popen.returncode is None:
             _, status, usage = os.wait4(self.popen.pid, 0)
             self.popen.returncode = os.waitstatus_to_exitcode(status)
-            self.usage = (usage.ru_maxrss * 1024, usage.ru_utime + usage.ru_stime)
+            self.cpu_seconds = usage.ru_utime + usage.ru_stime
 
     def exit_code(self) -> int | None:
         """What bubblewrap reported, after death; None when the program was never started."""

@@ -36,7 +36,7 @@ async def run_sandboxed(
     leaves.
     """
     streams = streams or Streams(on_line=on_line)
-    chosen = level or await asyncio.to_thread(current_level, state)
+    chosen = level if level is not None else await asyncio.to_thread(current_level, state)
     cancel = asyncio.Event()
     return await finish(_run(spec, chosen, streams, state, cancel), cancel)
 

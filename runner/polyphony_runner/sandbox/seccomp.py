@@ -97,9 +97,9 @@ NOT_IMPLEMENTED: dict[str, Numbers] = {
     "io_uring_enter": (426, 426),
     "io_uring_register": (427, 427),
 }
-CLONE: Numbers = (56, 220)
-IOCTL: Numbers = (16, 29)
-SOCKET: Numbers = (41, 198)
+CLONE = (56, 220)
+IOCTL = (16, 29)
+SOCKET = (41, 198)
 
 Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, operand
 
@@ -119,9 +119,8 @@ def _deny(numbers: Iterable[int], errno: int) -> list[Instruction]:
     return rules
 
 
-def _guarded(number: int | None, body: list[Instruction]) -> list[Instruction]:
+def _guarded(number: int, body: list[Instruction]) -> list[Instruction]:
     """Run ``body``, which always returns, for this one call."""
-    assert number is not None
     return [(JUMP_EQUAL, 0, len(body), number), *body]
 
 

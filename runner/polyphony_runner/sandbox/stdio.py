@@ -24,7 +24,12 @@ class OutputLimitError(Exception):
 
 async def _ready(watch: Callable[..., None], unwatch: Callable[[int], bool], fd: int) -> None:
     future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    watch(fd, lambda: future.done() or future.set_result(None))
+
+    def arrived() -> None:
+        if not future.done():
+            future.set_result(None)
+
+    watch(fd, arrived)
     try:
         await future
     finally:

@@ -42,6 +42,10 @@ class _Frame:
     pending: list[str]
 
 
+def _names(fd: int) -> list[str]:
+    return os.listdir(fd)  # by descriptor
+
+
 def _identity(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
@@ -62,7 +66,7 @@ def walk(root_fd: int, *, unlock: bool = False) -> Iterator[Visit]:
     """
     fd = os.dup(root_fd)
     root = os.fstat(fd)
-    frames = [_Frame("", root, os.listdir(fd))]
+    frames = [_Frame("", root, _names(fd))]
     try:
         while True:
             frame = frames[-1]
@@ -86,7 +90,7 @@ def walk(root_fd: int, *, unlock: bool = False) -> Iterator[Visit]:
             child = os.open(name, OPEN_DIRECTORY, dir_fd=fd)
             os.close(fd)
             fd = child
-            frames.append(_Frame(name, status, os.listdir(fd)))
+            frames.append(_Frame(name, status, _names(fd)))
     finally:
         os.close(fd)
 
@@ -177,7 +181,7 @@ def copy_file(source_fd: int, target_fd: int) -> None:
     with contextlib.suppress(OSError):
         fcntl.ioctl(target_fd, FICLONE, source_fd)
         return
-    while os.sendfile(target_fd, source_fd, None, COPY_CHUNK):  # type: ignore[arg-type]  # None: from the position
+    while os.sendfile(target_fd, source_fd, None, COPY_CHUNK):
         pass
 
 
