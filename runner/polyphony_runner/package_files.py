@@ -21,8 +21,6 @@ from polyphony_schemas.trust.tree_objects import read_package
 from polyphony_schemas.trust.tree_rules import Refusal
 from polyphony_schemas.values import TreeId
 
-MANIFESTS = ("melody.yaml", "melody.json", "extension.yaml", "extension.json")
-
 
 @dataclass(frozen=True, slots=True)
 class PackageFiles:
@@ -37,18 +35,6 @@ class PackageFiles:
     def tree(self) -> TreeId:
         """The identity of the files."""
         return tree_id(self.entries)
-
-    @property
-    def manifest(self) -> str:
-        """The path of the one manifest at the root; PLY6705 when there is none or more than one."""
-        found = [name for name in MANIFESTS if name in self.entries]
-        if len(found) == 1:
-            return found[0]
-        raise ClientError(
-            "PLY6705",
-            f"{self.root} holds {' and '.join(found) or 'no manifest'}, expected exactly one of {', '.join(MANIFESTS)}",
-            hint="polyphony new melody DIR and polyphony new extension DIR make a package",
-        )
 
     def texts(self) -> dict[str, bytes]:
         """The bytes of every file by path, links left out: what validation reads."""

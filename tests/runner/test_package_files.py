@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from polyphony_runner.errors import ClientError
+from polyphony_runner.manifest import find_manifest
 from polyphony_runner.package_files import read_commit, read_package_files
 
 
@@ -46,7 +47,7 @@ def test_a_clean_work_tree_is_its_commit_and_equals_the_folder(package: Path) ->
     assert sorted(clean.entries) == [".gitignore", "link", "melody.yaml", "nodes/run.sh"]
     assert clean.entries["nodes/run.sh"].mode == "100755"
     assert clean.entries["link"].mode == "120000"
-    assert clean.manifest == "melody.yaml"
+    assert find_manifest(clean.texts()) == "melody.yaml"
 
 
 def test_the_tree_equals_what_git_computes_with_sha256(package: Path, tmp_path: Path) -> None:
@@ -101,11 +102,11 @@ def test_refuses_what_is_no_package(package: Path, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(ClientError) as none:
-        _ = read_package_files(empty).manifest
+        find_manifest(read_package_files(empty).texts())
     assert none.value.code == "PLY6705"
     (package / "extension.yaml").write_text("extension: v1\n")
     with pytest.raises(ClientError, match=r"melody\.yaml and extension\.yaml"):
-        _ = read_package_files(package).manifest
+        find_manifest(read_package_files(package).texts())
 
 
 def test_refuses_a_repository_inside(package: Path) -> None:
