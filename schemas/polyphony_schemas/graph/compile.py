@@ -9,17 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from polyphony_schemas.graph.interface import PackageInterface
+from polyphony_schemas.graph.interface import NO_FILES, PackageInterface
 from polyphony_schemas.graph.model import CompiledMelody
+from polyphony_schemas.graph.schemas import Schemas
 from polyphony_schemas.melody import Melody
 
 
-def compile_melody(melody: Melody, packages: Mapping[str, PackageInterface]) -> CompiledMelody:
+def compile_melody(
+    melody: Melody, packages: Mapping[str, PackageInterface], schemas: Schemas = NO_FILES
+) -> CompiledMelody:
     """The graph of a melody whose packages are all known.
 
-    ``packages`` is keyed by the ``uses`` texts of the melody. Raises ``FormatError`` (PLY1600) with every finding
+    ``packages`` is keyed by the ``uses`` texts of the melody, ``schemas`` knows the files that its schemas refer to.
+    Raises ``FormatError`` (PLY1600) with every finding
     in ``details`` when the melody has errors, or when a package is missing.
     """
     from polyphony_schemas.graph.analysis import analyse
 
-    return analyse(melody, packages).require()
+    return analyse(melody, packages, schemas).require()

@@ -8,10 +8,12 @@ from typing import Literal
 
 from polyphony_schemas.extension import ANY_INPUT, COMMAND_OUTPUTS, Effects, Extension, RunKind
 from polyphony_schemas.graph.model import Port
+from polyphony_schemas.graph.schemas import Schemas
 from polyphony_schemas.melody import InputPort, Melody
 from polyphony_schemas.permissions.declared import Declared, ceiling_of, declared_of
-from polyphony_schemas.values import JsonObject, JsonValue
+from polyphony_schemas.values import JsonObject
 
+NO_FILES = Schemas()
 _COMMAND_SCHEMAS: dict[str, JsonObject] = {
     "stdout": {},
     "stderr": {},
@@ -41,12 +43,12 @@ class PackageInterface:
     run: RunKind | None = None
 
 
-def extension_interface(extension: Extension) -> PackageInterface:
-    """The outside of an extension."""
-    inputs = {name: input_port(port) for name, port in extension.inputs.items()}
+def extension_interface(extension: Extension, schemas: Schemas = NO_FILES) -> PackageInterface:
+    """The outside of an extension; ``schemas`` knows the files that its schemas refer to."""
+    inputs = {name: input_port(port, schemas) for name, port in extension.inputs.items()}
     any_inputs = inputs.pop(ANY_INPUT, None)
     outputs = {
-        name: Port(schema_object(port.schema_), required=False, from_task=port.from_task)
+        name: Port(schemas.bundled(port.schema_), required=False, from_task=port.from_task)
         for name, port in extension.outputs.items()
     }
     if extension.run.kind == "command":
@@ -58,7 +60,7 @@ def extension_interface(extension: Extension) -> PackageInterface:
         inputs=inputs,
         any_inputs=any_inputs,
         outputs=outputs,
-        parameters=extension.parameters,
+        parameters=schemas.bundled(extension.parameters),
         permissions=declared_of(extension.permissions),
         effects=extension.effects,
         pure=extension.pure,
@@ -67,31 +69,24 @@ def extension_interface(extension: Extension) -> PackageInterface:
     )
 
 
-def melody_interface(melody: Melody) -> PackageInterface:
+def melody_interface(melody: Melody, schemas: Schemas = NO_FILES) -> PackageInterface:
     """The outside of a melody that is used as a node: its ceiling is what it declares."""
     return PackageInterface(
         kind="melody",
         name=melody.name,
         version=melody.version,
-        inputs={name: input_port(port) for name, port in melody.inputs.items()},
+        inputs={name: input_port(port, schemas) for name, port in melody.inputs.items()},
         outputs={name: Port({}, required=False) for name in melody.outputs},
         permissions=ceiling_of(melody.config.permissions),
     )
 
 
-def input_port(port: InputPort) -> Port:
+def input_port(port: InputPort, schemas: Schemas = NO_FILES) -> Port:
     """An input as the graph holds it: with a default or ``required: false`` it is optional."""
     has_default = "default" in port.model_fields_set
     return Port(
-        schema_object(port.schema_),
+        schemas.bundled(port.schema_),
         required=port.required and not has_default,
         default=port.default,
         has_default=has_default,
     )
-
-
-def schema_object(schema: bool | Mapping[str, JsonValue]) -> JsonObject:
-    """A JSON Schema as an object: ``true`` is ``{}``, ``false`` is ``{"not": {}}``."""
-    if isinstance(schema, bool):
-        return {} if schema else {"not": {}}
-    return schema
