@@ -9,21 +9,23 @@ folder, which the next builder removes; two at once wait for each other at a loc
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import fcntl
 import hashlib
 import os
 import re
 import secrets
 import stat
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from polyphony_runner.environments.interpreter import Interpreter, own_interpreter
 from polyphony_runner.environments.requirements import read_requirements
-from polyphony_runner.files import exclusive, private_folder, sync_folder
-from polyphony_runner.package_index import IndexAccess, PackageIndex
+from polyphony_runner.files import private_folder, sync_folder
 from polyphony_runner.grants.masking import Masker
-from polyphony_runner.runtimes.failures import NodeError
+from polyphony_runner.package_index import IndexAccess, PackageIndex
+from polyphony_runner.runtimes.failures import Kind, NodeError
 from polyphony_runner.sandbox.run import run_sandboxed
 from polyphony_runner.sandbox.spec import Exit, Level, Limits, Mount, SandboxSpec
 from polyphony_runner.sandbox.tree import opened, remove_tree, walk
@@ -46,7 +48,7 @@ _BAD_HASH = re.compile(
     r"hash mismatch|Hashes? (are|is) (required|missing)|expected:.*sha256", re.IGNORECASE | re.DOTALL
 )
 
-Run = Callable[[SandboxSpec], Awaitable[Exit]]
+_POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +78,10 @@ class Environments:
         index: PackageIndex,
         *,
         interpreter: Interpreter | None = None,
-        level: Level | None = None,
     ) -> None:
         self._folder = folder
         self._index = index
         self._interpreter = interpreter or own_interpreter()
-        self._level = level
         self._ready: dict[str, Environment] = {}
         self._building: dict[str, asyncio.Lock] = {}
 
@@ -90,8 +90,10 @@ class Environments:
         head = f"polyphony environment v1\n{self._interpreter.identity}\n".encode()
         return hashlib.sha256(head + requirements).hexdigest()
 
-    async def ensure(self, requirements: bytes, say: Callable[[str], None] = lambda _: None) -> Environment:
-        """The environment for hash-locked requirements, built when it is not there yet.
+    async def ensure(
+        self, requirements: bytes, *, level: Level | None = None, say: Callable[[str], None] = lambda _: None
+    ) -> Environment:
+        """The environment for hash-locked requirements, built (``level`` of the sandbox) when it is not there yet.
 
         NodeError: PLY3601 malformed, PLY3602 no wheel, PLY3603 another hash, PLY3604 any other failure.
         """
@@ -104,93 +106,95 @@ class Environments:
             if not path.is_dir():
                 names = read_requirements(requirements)
                 say(f"making the tool environment {digest[:12]} ({len(names)} packages)")
-                await self._build_locked(path, requirements, names)
+                await self._build(path, requirements, names, level)
             environment = Environment(path, path / self._interpreter.site_packages)
             self._ready[digest] = environment
             return environment
 
-    async def _build_locked(self, path: Path, requirements: bytes, names: list[str]) -> None:
-        lock = exclusive(self._folder / f".{path.name}.lock")
-        await asyncio.to_thread(lock.__enter__)
-        try:
-            if not path.is_dir():
-                await self._build(path, requirements, names)
-        finally:
-            lock.__exit__(None, None, None)
+    async def _build(self, path: Path, requirements: bytes, names: list[str], level: Level | None) -> None:
+        private_folder(self._folder)
+        async with _held(self._folder / f".{path.name}.lock"):
+            if path.is_dir():
+                return
+            for left in self._folder.glob(f".{path.name}.tmp-*"):
+                await asyncio.to_thread(remove_tree, left)
+            temporary = private_folder(self._folder / f".{path.name}.tmp-{secrets.token_hex(6)}")
+            try:
+                build = _Build(self._interpreter, path, private_folder(temporary / "environment"), level)
+                await build.run(private_folder(temporary / "work"), requirements, names, self._index)
+                build.target.rename(path)
+                sync_folder(self._folder)
+            finally:
+                await asyncio.to_thread(remove_tree, temporary)
 
-    async def _build(self, path: Path, requirements: bytes, names: list[str]) -> None:
-        for left in self._folder.glob(f".{path.name}.tmp-*"):
-            await asyncio.to_thread(remove_tree, left)
-        temporary = private_folder(self._folder / f".{path.name}.tmp-{secrets.token_hex(6)}")
-        try:
-            target = private_folder(temporary / "environment")
-            work = private_folder(temporary / "work")
-            target.chmod(
-                0o777
-            )  # its parent is private; so no owner has to be changed for the sandbox's own user
-            access = await self._index.access(names) if names else None
-            await self._uv(
-                [
-                    "venv",
-                    "--python",
-                    str(self._interpreter.executable),
-                    "--no-project",
-                    "--allow-existing",
-                    str(path),
-                ],
-                path,
-                target,
-                work,
-                b"",
-                None,
-            )
-            if names:
-                await self._uv(self._install_words(path), path, target, work, requirements, access)
-            await asyncio.to_thread(_finish, target)
-            target.rename(path)
-            sync_folder(self._folder)
-        finally:
-            await asyncio.to_thread(remove_tree, temporary)
 
-    @staticmethod
-    def _install_words(path: Path) -> list[str]:
-        return [
-            *("pip", "install", "--python", str(path / "bin/python"), "--requirements", LOCK),
-            *("--require-hashes", "--only-binary", ":all:", "--no-deps", "--compile-bytecode"),
-        ]
+@dataclass(frozen=True, slots=True)
+class _Build:
+    """One build: ``target`` on the host is shown inside at ``path``."""
+
+    interpreter: Interpreter
+    path: Path
+    target: Path
+    level: Level | None
+
+    async def run(self, work: Path, requirements: bytes, names: list[str], index: PackageIndex) -> None:
+        """Make the environment, install into it, make it read-only."""
+        self.target.chmod(0o777)  # its parent is private; so the sandbox's own user needs no other owner
+        python = str(self.interpreter.executable)
+        await self._uv(
+            ["venv", "--python", python, "--no-project", "--allow-existing", "--offline", str(self.path)],
+            work,
+        )
+        if names:
+            access = await index.access(names)
+            words = ["pip", "install", "--python", str(self.path / "bin/python"), "--requirements", LOCK]
+            words += ["--require-hashes", "--only-binary", ":all:", "--no-deps", "--compile-bytecode"]
+            await self._uv(words, work, requirements, access)
+        await asyncio.to_thread(_finish, self.target)
 
     async def _uv(
-        self,
-        words: list[str],
-        path: Path,
-        target: Path,
-        work: Path,
-        requirements: bytes,
-        access: IndexAccess | None,
+        self, words: list[str], work: Path, requirements: bytes = b"", access: IndexAccess | None = None
     ) -> None:
+        access = access or IndexAccess()
         spec = SandboxSpec(
-            argv=(UV, *words, "--no-config", "--offline" if access is None else "--no-progress"),
+            argv=(UV, *words, "--no-config", "--no-progress"),
             work=work,
             env={
-                "UV_CACHE_DIR": f"{path}/.uv-cache",
+                "UV_CACHE_DIR": f"{self.path}/.uv-cache",
                 "UV_PYTHON_DOWNLOADS": "never",
                 "UV_LINK_MODE": "hardlink",
-                **(access.env if access else {}),
+                **access.env,
             },
             mounts=(
                 Mount(uv_binary(), UV, shared=True),
-                Mount(target, str(path), "rw"),
-                *self._interpreter.mounts(),
-                *(access.mounts if access else ()),
+                Mount(self.target, str(self.path), "rw"),
+                *self.interpreter.mounts(),
+                *access.mounts,
             ),
             files={LOCK: requirements},
-            endpoints=access.endpoints if access else (),
+            endpoints=access.endpoints,
             limits=BUILD_LIMITS,
-            host_proxy=access.proxy if access else None,
+            host_proxy=access.proxy,
         )
-        ended = await run_sandboxed(spec, level=self._level)
+        ended = await run_sandboxed(spec, level=self.level)
         if ended.kind is not None:
-            raise _failure(ended, Masker({}, also=access.masked if access else ()))
+            raise _failure(ended, Masker({}, also=access.masked))
+
+
+@contextlib.asynccontextmanager
+async def _held(path: Path) -> AsyncIterator[None]:
+    """The lock file ``path``, against every other builder; waiting can be cancelled."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                await asyncio.sleep(_POLL_SECONDS)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def uv_binary() -> Path:
@@ -211,7 +215,7 @@ def uv_binary() -> Path:
 def _failure(ended: Exit, masker: Masker) -> NodeError:
     text = masker.text(ended.stderr.strip()) or ended.message
     if ended.kind != "exit":
-        kind = "unavailable" if ended.kind == "unavailable" else "dependency"
+        kind: Kind = "unavailable" if ended.kind == "unavailable" else "dependency"
         return NodeError(
             kind,
             "PLY3604",

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from polyphony_runner.sandbox.interpreter import interpreter_mounts
 from polyphony_runner.sandbox.spec import Mount
 
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """``executable`` with links resolved, ``prefix`` the installation around it, ``identity`` what a digest covers."""
+    """``executable`` with links resolved, ``identity`` what the digest of an environment covers."""
 
     executable: Path
-    prefix: Path
     version: str
     identity: str
 
@@ -31,9 +31,7 @@ class Interpreter:
 
         At its own path: a shared build that is moved loads the system's library instead of its own.
         """
-        if self.prefix.is_relative_to("/usr"):
-            return ()
-        return (Mount(self.prefix, str(self.prefix), shared=True),)
+        return interpreter_mounts(self.executable)
 
 
 @cache
@@ -50,4 +48,4 @@ def own_interpreter() -> Interpreter:
         sysconfig.get_platform(),
         str(status.st_size),
     )
-    return Interpreter(executable, Path(sys.base_prefix).resolve(), version, "\n".join(parts))
+    return Interpreter(executable, version, "\n".join(parts))

@@ -8,8 +8,8 @@ mounted read-only at their own paths, so that the same addresses hold inside.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -39,11 +39,11 @@ class IndexAccess:
     own upstream proxy (used outside, by ours).
     """
 
-    endpoints: tuple[Endpoint, ...]
-    mounts: tuple[Mount, ...]
-    env: dict[str, str]
-    masked: tuple[str, ...]
-    proxy: str | None
+    endpoints: tuple[Endpoint, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    masked: tuple[str, ...] = ()
+    proxy: str | None = None
 
 
 class PackageIndex:

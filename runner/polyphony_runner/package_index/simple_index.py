@@ -164,11 +164,7 @@ def download(file: IndexFile, folder: Path, *, certificates: str | None = None) 
     target = folder / Path(file.name).name
     digest = hashlib.sha256()
     try:
-        if file.url.startswith("file:"):
-            source = Path(urllib.request.url2pathname(urllib.parse.urlsplit(file.url).path)).open("rb")
-        else:
-            source = _open(file.url, "*/*", certificates)
-        with source, target.open("wb") as out:
+        with _source(file.url, certificates) as source, target.open("wb") as out:
             while chunk := source.read(_CHUNK):
                 digest.update(chunk)
                 out.write(chunk)
@@ -178,6 +174,12 @@ def download(file: IndexFile, folder: Path, *, certificates: str | None = None) 
         target.unlink()
         raise IndexReadError(f"{file.name} has SHA-256 {digest.hexdigest()}, the index says {file.sha256}")
     return target
+
+
+def _source(url: str, certificates: str | None):  # type: ignore[no-untyped-def]  # as _open
+    if url.startswith("file:"):
+        return Path(urllib.request.url2pathname(urllib.parse.urlsplit(url).path)).open("rb")
+    return _open(url, "*/*", certificates)
 
 
 def source_distribution(indexes: Sequence[str], name: str, version: str) -> IndexFile:

@@ -177,10 +177,10 @@ def _number(event: JsonObject, key: str) -> float:
 
 
 _HANDLERS: Mapping[str, Callable[[EventReader, JsonObject], None]] = {
-    "log": EventReader._log,  # noqa: SLF001  # the table of the class itself
-    "progress": EventReader._progress,  # noqa: SLF001
-    "usage": EventReader._usage,  # noqa: SLF001
-    "artifact": EventReader._artifact,  # noqa: SLF001
-    "result": EventReader._result,  # noqa: SLF001
-    "error": EventReader._error,  # noqa: SLF001
+    "log": EventReader._log,
+    "progress": EventReader._progress,
+    "usage": EventReader._usage,
+    "artifact": EventReader._artifact,
+    "result": EventReader._result,
+    "error": EventReader._error,
 }

@@ -209,6 +209,5 @@ def checked(outputs: JsonObject, ports: Mapping[str, Port], task: JsonObject) ->
 
 def _schema(port: Port, task: JsonObject) -> JsonObject:
     asked = task.get("outputs")
-    if port.from_task and isinstance(asked, Mapping) and isinstance(asked.get("schema"), Mapping):
-        return asked["schema"]
-    return port.schema
+    schema = asked.get("schema") if port.from_task and isinstance(asked, Mapping) else None
+    return schema if isinstance(schema, Mapping) else port.schema

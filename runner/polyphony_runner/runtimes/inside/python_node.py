@@ -1,24 +1,34 @@
 """Inside the sandbox: call one Python function of an extension and speak protocol version 1 for it.
 
-    python -I -S -X utf8 python_node.py MODULE:FUNCTION [SITE-PACKAGES]
+    python -I -S -X utf8 python_node.py MODULE:FUNCTION EXTENSION [SITE-PACKAGES]
 
 The request is one line of JSON on standard input. Events go to a copy of descriptor 1; descriptor 1 itself points
-at standard error from then on, so a stray ``print`` harms nothing. This file stands alone: it is copied into the
+at standard error from then on, so a stray ``print`` harms nothing. This file stands alone: it is shown inside the
 sandbox and imports nothing of the runner.
 """
+
+from __future__ import annotations
 
 import importlib
 import json
 import os
 import sys
 
-EXTENSION = "/ext"
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing takes milliseconds to import, at every cold call
+    from collections.abc import Callable
+    from typing import Any, NoReturn
+
+    Emit = Callable[[dict[str, Any]], None]
+    Function = Callable[..., Any]
+
+_TRACE = 16384
 
 
 class NodeFailure(Exception):  # noqa: N818  # what ``context.fail`` raises: a way out, no bug
     """Ends the node with a typed error."""
 
-    def __init__(self, kind, message, retryable):
+    def __init__(self, kind: str, message: str, retryable: bool) -> None:
         super().__init__(message)
         self.event = {"type": "error", "kind": kind, "message": message, "retryable": retryable}
 
@@ -29,31 +39,31 @@ class Context:
     Attributes: ``run``, ``node``, ``attempt``, ``deadline`` (RFC 3339 text, UTC) and ``secrets`` (name → file).
     """
 
-    def __init__(self, request, emit):
-        self.run = request.get("run")
-        self.node = request.get("node")
-        self.attempt = request.get("attempt")
-        self.deadline = request.get("deadline")
-        self.secrets = request.get("secrets") or {}
+    def __init__(self, request: dict[str, Any], emit: Emit) -> None:
+        self.run: str = request["run"]
+        self.node: str = request["node"]
+        self.attempt: int = request["attempt"]
+        self.deadline: str = request["deadline"]
+        self.secrets: dict[str, str] = request["secrets"]
         self._emit = emit
 
-    def secret(self, name):
+    def secret(self, name: str) -> str | None:
         """The text of a granted secret, without a line end; None when nobody has a value for it."""
         path = self.secrets.get(name)
         if path is None:
             return None
-        with open(path, encoding="utf-8") as stream:
+        with open(path, encoding="utf-8") as stream:  # noqa: PTH123  # pathlib takes long to import
             return stream.read().rstrip("\r\n")
 
-    def log(self, message, level="info"):
+    def log(self, message: object, level: str = "info") -> None:
         """A line for the run's log; level is debug, info, warning or error."""
         self._emit({"type": "log", "level": level, "message": str(message)})
 
-    def progress(self, done, total=None, message=None):
+    def progress(self, done: float, total: float | None = None, message: str | None = None) -> None:
         """How far the work is."""
         self._emit({"type": "progress", "done": done, "total": total, "message": message})
 
-    def usage(self, model, input_tokens=0, output_tokens=0, usd=None):
+    def usage(self, model: str, input_tokens: int = 0, output_tokens: int = 0, usd: object = None) -> None:
         """What a model call took; ``usd`` is a decimal text."""
         event = {
             "type": "usage",
@@ -65,33 +75,34 @@ class Context:
             event["usd"] = str(usd)
         self._emit(event)
 
-    def artifact(self, name, path, media_type=None):
+    def artifact(self, name: str, path: str | os.PathLike[str], media_type: str | None = None) -> None:
         """Keep a file; ``path`` is relative to the work folder, ``name`` a file port or free."""
         self._emit({"type": "artifact", "name": name, "path": os.fspath(path), "media_type": media_type})
 
-    def fail(self, kind, message, retryable=False):
+    def fail(self, kind: str, message: object, retryable: bool = False) -> NoReturn:
         """End this call with a typed error. Never returns."""
         raise NodeFailure(kind, str(message), bool(retryable))
 
 
-def load(entry, site_packages=None):
+def load(entry: str, extension: str, site_packages: str | None = None) -> Function:
     """The function ``module:function`` of the extension, its folder and its environment importable."""
     if site_packages:
         import site
 
         site.addsitedir(site_packages)
-    sys.path.insert(0, EXTENSION)
+    sys.path.insert(0, extension)
     module, _, name = entry.partition(":")
     function = getattr(importlib.import_module(module), name, None)
-    if not callable(function):
+    if function is None or not callable(function):
         raise ImportError(f"{module!r} has no function {name!r}")
-    return function
+    found: Function = function
+    return found
 
 
-def speak(descriptor):
+def speak(descriptor: int) -> Emit:
     """A function that writes one event as a line to ``descriptor``."""
 
-    def emit(event):
+    def emit(event: dict[str, Any]) -> None:
         line = json.dumps(event, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
         data = memoryview(line.encode("utf-8"))
         while data:
@@ -100,65 +111,67 @@ def speak(descriptor):
     return emit
 
 
-def answer(get_function, emit, line):
+def answer(get_function: Callable[[], Function], emit: Emit, line: bytes) -> None:
     """Call the function with the request in ``line`` and emit its result or its error."""
     try:
         request = json.loads(line)
         context = Context(request, emit)
-        function = get_function()
-        outputs = function(request["inputs"], request["parameters"], request["task"], context)
-        event = {"type": "result", "outputs": {} if outputs is None else outputs}
-        emit(event)
+        outputs = get_function()(request["inputs"], request["parameters"], request["task"], context)
+        emit({"type": "result", "outputs": {} if outputs is None else outputs})
     except NodeFailure as failure:
         emit(failure.event)
-    except MemoryError:
-        raise
-    except BaseException as error:  # noqa: BLE001  # SystemExit too: the function did not return
+    except BaseException as error:  # SystemExit too: the function did not return
+        if _is_limit(error):
+            raise  # the runner tells which limit from the way the program ends
         emit(_error_event(error))
 
 
-def _error_event(error):
+def _is_limit(error: BaseException) -> bool:
+    """Whether the error is a bound of the sandbox that was reached."""
     import errno
+
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EAGAIN, errno.ENOMEM)
+    return isinstance(error, MemoryError) or "can't start new thread" in str(error)
+
+
+def _error_event(error: BaseException) -> dict[str, Any]:
     import traceback
 
+    trace = "".join(traceback.format_exception(error))[-_TRACE:]
     message = f"{type(error).__name__}: {error}"
-    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    if (
-        full
-        or (isinstance(error, OSError) and error.errno == errno.EAGAIN)
-        or "can't start new thread" in message
-    ):
-        raise error  # a limit that was hit: the runner tells which from the way the program ends
-    trace = "".join(traceback.format_exception(error))
-    return {"type": "error", "kind": "exit", "message": message, "retryable": True, "trace": trace[-16384:]}
+    return {"type": "error", "kind": "exit", "message": message, "retryable": True, "trace": trace}
 
 
-def claim_stdout():
+def claim_stdout() -> int:
     """A private copy of descriptor 1 for events; 1 itself becomes standard error."""
     events = os.dup(1)
-    os.set_inheritable(events, False)
     os.dup2(2, 1)
     return events
 
 
-def read_request(descriptor=0):
+def read_request() -> bytes:
     """The first line of standard input; what follows (a cancel line) is left to the function."""
     parts = []
-    while chunk := os.read(descriptor, 1 << 16):
+    while chunk := os.read(0, 1 << 16):
         parts.append(chunk)
         if chunk.endswith(b"\n"):
             break
     return b"".join(parts)
 
 
-def main(entry, site_packages=None):
+def call(get_function: Callable[[], Function]) -> None:
+    """One call over the descriptors 0, 1 and 2."""
+    answer(get_function, speak(claim_stdout()), read_request())
+
+
+def main(entry: str, extension: str, site_packages: str | None = None) -> None:
     """One cold call."""
-    emit = speak(claim_stdout())
-    answer(lambda: load(entry, site_packages), emit, read_request())
+    call(lambda: load(entry, extension, site_packages))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3])
+    main(*sys.argv[1:4])
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)
+    os._exit(0)  # threads the function left behind do not keep the node alive

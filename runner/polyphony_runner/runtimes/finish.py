@@ -1,0 +1,91 @@
+"""From a dead tree to an outcome: how it ended, what it said, which files it left, what is applied to the host."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, cast
+
+from polyphony_runner.artifacts import ArtifactStore
+from polyphony_runner.runtimes.events import EventReader
+from polyphony_runner.runtimes.failures import Kind, NodeError
+from polyphony_runner.runtimes.launch import Launched
+from polyphony_runner.runtimes.outputs import Collector, checked
+from polyphony_runner.runtimes.protocol import NodeEvent, Sink, Success
+from polyphony_runner.sandbox.spec import Exit
+from polyphony_schemas.extension import CommandRun
+from polyphony_schemas.values import JsonValue
+
+if TYPE_CHECKING:
+    from polyphony_runner.runtimes.sandboxed import Attempt
+
+_TAIL = 4096
+# What the runner or the kernel decided: a status of the program's own choosing does not excuse these.
+_DECIDED = frozenset({"timeout", "output", "cancelled", "unavailable", "memory", "cpu"})
+
+
+async def finish(
+    attempt: Attempt, launched: Launched, reader: EventReader, store: ArtifactStore, sink: Sink
+) -> Success:
+    """The outputs of a node that succeeded. NodeError for one that did not."""
+    for note in launched.ended.notes:
+        sink(NodeEvent("log", {"level": "info", "message": note}))
+    collector = Collector(store, launched.work, attempt.masker, frozenset(_digests(attempt)))
+    run = attempt.prepared.run
+    if isinstance(run, CommandRun):
+        _judge_command(launched.ended, run, attempt)
+        outputs = await asyncio.to_thread(_command_outputs, launched.ended, collector)
+    else:
+        _judge(launched.ended, reader, attempt)
+        outputs = dict(reader.outcome())
+    ports = attempt.prepared.outputs
+    artifacts: tuple[Mapping[str, JsonValue], ...] = ()
+    if reader.files or attempt.prepared.has_file_outputs:
+        outputs |= await asyncio.to_thread(collector.ports, ports, reader.files, outputs)
+        artifacts = await asyncio.to_thread(collector.free, ports, reader.files)
+    outputs = {name: attempt.plan.relative(value) for name, value in outputs.items()}
+    result = checked(outputs, ports, attempt.assignment.task)
+    if attempt.plan.has_copies:
+        for line in await asyncio.to_thread(attempt.plan.apply, launched.work):
+            sink(NodeEvent("log", {"level": "info", "message": line}))
+    return Success(result, artifacts)
+
+
+def _judge(ended: Exit, reader: EventReader, attempt: Attempt) -> None:
+    """Limits and signals first, then the status, unless the node itself said what went wrong."""
+    if ended.kind is None or (ended.kind == "exit" and reader.error is not None):
+        return
+    raise _failure(ended, attempt)
+
+
+def _judge_command(ended: Exit, run: CommandRun, attempt: Attempt) -> None:
+    accepted = ended.status in run.ok and (ended.kind is None or ended.kind not in _DECIDED)
+    if not accepted:
+        raise _failure(ended, attempt)
+
+
+def _failure(ended: Exit, attempt: Attempt) -> NodeError:
+    tail = attempt.masker.text(ended.stderr)[-_TAIL:].strip()
+    kind = cast("Kind", ended.kind or "exit")
+    message = ended.message or f"the program ended with status {ended.status}"
+    return NodeError(kind, "PLY3505", attempt.masker.text(message), trace=tail or None)
+
+
+def _command_outputs(ended: Exit, collector: Collector) -> dict[str, JsonValue]:
+    return {
+        "stdout": collector.text("stdout", ended.stdout),
+        "stderr": collector.text("stderr", ended.stderr.encode()),
+        "status": ended.status if ended.status is not None else 0,
+    }
+
+
+def _digests(attempt: Attempt) -> Iterator[str]:
+    pending: list[JsonValue] = list(attempt.assignment.inputs.values()) if attempt.plan.mounts else []
+    while pending:
+        value = pending.pop()
+        if isinstance(value, Mapping):
+            if isinstance(value.get("digest"), str):
+                yield str(value["digest"])
+            pending.extend(value.values())
+        elif isinstance(value, Sequence) and not isinstance(value, str):
+            pending.extend(value)

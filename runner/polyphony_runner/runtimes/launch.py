@@ -1,0 +1,168 @@
+"""From a checked attempt to a running program: the specification of its sandbox, by kind of ``run``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from polyphony_runner.environments.interpreter import own_interpreter
+from polyphony_runner.grants.values import words
+from polyphony_runner.runtimes.events import EventReader
+from polyphony_runner.runtimes.log_lines import LogLines
+from polyphony_runner.runtimes.outputs import OUT
+from polyphony_runner.runtimes.protocol import NodeEvent, Sink
+from polyphony_runner.runtimes.request import CANCEL, bounds, merged, request_line
+from polyphony_runner.runtimes.words import SYSTEM_FOLDERS, argv, check_program
+from polyphony_runner.sandbox.execution import Streams
+from polyphony_runner.sandbox.run import run_sandboxed
+from polyphony_runner.sandbox.spec import Connection, Exit, Mount, SandboxSpec
+from polyphony_schemas.extension import CommandRun, PythonRun
+from polyphony_schemas.values import JsonObject
+
+if TYPE_CHECKING:
+    from polyphony_runner.runtimes.sandboxed import Attempt
+
+INSIDE = Path(__file__).with_name("inside")
+NODE_FOLDER = "/polyphony"
+PROGRAMS = "/polyphony-run"
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """A program that has ended: how, and the host side of its work folder."""
+
+    ended: Exit
+    work: Path
+
+
+class Launcher:
+    """Starts programs, cold or warm. ``state`` is the runner's home."""
+
+    def __init__(self, state: Path) -> None:
+        self._state = state
+
+    async def close(self) -> None:
+        """End everything that is kept warm."""
+
+    async def run(self, attempt: Attempt, work: Path, reader: EventReader, sink: Sink) -> Launched:
+        """Run to the end of the whole tree. Raises what the reader refuses."""
+        spec = specification(attempt, work)
+        log = LogLines(sink, attempt.masker)
+        command = isinstance(attempt.prepared.run, CommandRun)
+        streams = Streams(
+            on_line=None if command else reader.line,
+            on_stderr=None if command else log.feed,
+            on_connection=_connections(attempt, sink),
+        )
+        try:
+            ended = await run_sandboxed(spec, level=attempt.level, streams=streams, state=self._state)
+        finally:
+            log.close()
+        return Launched(ended, work)
+
+
+def _connections(attempt: Attempt, sink: Sink) -> Callable[[Connection], None]:
+    def report(connection: Connection) -> None:
+        data = {name: getattr(connection, name) for name in Connection.__slots__}
+        sink(NodeEvent("connection", {key: attempt.masker.value(value) for key, value in data.items()}))
+
+    return report
+
+
+def specification(attempt: Attempt, work: Path) -> SandboxSpec:
+    """What the sandbox is asked for."""
+    prepared, assignment = attempt.prepared, attempt.assignment
+    values = attempt.plan.values
+    inputs = {name: values[name] for name in assignment.inputs}
+    parameters = {name: values[name] for name in assignment.parameters}
+    programs = _granted_programs(words(assignment.grants, "run"))
+    line = request_line(
+        assignment,
+        deadline=attempt.times.deadline,
+        inputs=inputs,
+        parameters=parameters,
+        secrets=attempt.secrets.places,
+    )
+    cancellable = prepared.package.manifest.cancellable and not isinstance(prepared.run, CommandRun)
+    environment: JsonObject = {"inputs": inputs, "parameters": parameters, "task": assignment.task}
+    return SandboxSpec(
+        argv=_argv(attempt, environment, programs),
+        work=work,
+        env=_environment(attempt, bool(programs)),
+        mounts=_mounts(attempt, work, programs),
+        endpoints=attempt.endpoints,
+        secrets=attempt.secrets.values,
+        limits=bounds(merged(assignment.limits, prepared.limits), attempt.times.wall),
+        stdin=b"" if isinstance(prepared.run, CommandRun) else line,
+        cancel_message=CANCEL if cancellable else b"",
+        host_proxy=_host_proxy() if attempt.endpoints else None,
+    )
+
+
+def _argv(attempt: Attempt, environment: JsonObject, programs: Mapping[str, Path]) -> tuple[str, ...]:
+    prepared = attempt.prepared
+    if isinstance(prepared.run, PythonRun):
+        return python_argv(attempt)
+    root = prepared.package.root
+    made = argv(prepared.words, environment, root)
+    folders = (*SYSTEM_FOLDERS, str(own_interpreter().executable.parent))
+    program = check_program(made[0], root, folders, {name: f"{PROGRAMS}/{name}" for name in programs})
+    return (program, *made[1:])
+
+
+def python_argv(attempt: Attempt) -> tuple[str, ...]:
+    """The words that start a Python function cold."""
+    run = attempt.prepared.run
+    assert isinstance(run, PythonRun)  # noqa: S101  # told apart by the caller
+    start = (str(own_interpreter().executable), "-I", "-S", "-X", "utf8", f"{NODE_FOLDER}/python_node.py")
+    site = (str(attempt.environment.site_packages),) if attempt.environment else ()
+    return (*start, run.python, "/ext", *site)
+
+
+def _environment(attempt: Attempt, programs: bool) -> dict[str, str]:
+    interpreter = str(own_interpreter().executable.parent)
+    folders = ["/ext/bin"]
+    if attempt.environment is not None:
+        folders.append(attempt.environment.bin)
+    if programs:
+        folders.append(PROGRAMS)
+    folders += SYSTEM_FOLDERS
+    if interpreter not in folders:
+        folders.append(interpreter)
+    passed = {
+        name: os.environ[name] for name in words(attempt.assignment.grants, "env") if name in os.environ
+    }
+    return {**passed, **attempt.index.env, "PATH": ":".join(folders)}
+
+
+def _mounts(attempt: Attempt, work: Path, programs: Mapping[str, Path]) -> tuple[Mount, ...]:
+    mounts = [attempt.prepared.mount, *own_interpreter().mounts()]
+    if isinstance(attempt.prepared.run, PythonRun):
+        mounts.append(Mount(INSIDE, NODE_FOLDER, shared=True))
+    if attempt.environment is not None:
+        mounts.append(attempt.environment.mount)
+    if attempt.prepared.has_file_outputs:
+        mounts.append(Mount(work / OUT, "/out", "rw"))
+    mounts += [Mount(path, f"{PROGRAMS}/{name}", shared=True) for name, path in programs.items()]
+    return (*mounts, *attempt.plan.mounts, *attempt.index.mounts)
+
+
+def _granted_programs(names: tuple[str, ...]) -> dict[str, Path]:
+    """Programs named under ``run`` that lie outside what is always there: name → file on the host."""
+    found = {}
+    for name in names:
+        place = shutil.which(name)
+        if place is None or "/" in name:
+            continue
+        path = Path(place).resolve()
+        if not path.is_relative_to("/usr"):
+            found[name] = path
+    return found
+
+
+def _host_proxy() -> str | None:
+    return os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy") or None
