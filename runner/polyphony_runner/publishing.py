@@ -67,7 +67,8 @@ class Prepared:
             "name": name or (manifest.name if manifest else None),
             "version": manifest.version if manifest else None,
             "tree": self.files.tree,
-            "permissions": None if manifest is None else permissions_json(manifest),
+            "permissions": manifest and digest(manifest.permissions),
+            "permissions_document": manifest and canonical_document(manifest.permissions),
             "statement": None,
             "log_index": None,
             "dry_run": dry_run,
@@ -84,12 +85,6 @@ class Published:
     statement: PublishStatement
     log_index: int
     enrolled: bool
-
-
-def permissions_json(manifest: Manifest) -> dict[str, object]:
-    """The permissions document that people read, and the digest that is signed."""
-    document = canonical_document(manifest.permissions)
-    return {"digest": digest(manifest.permissions), "document": document}
 
 
 def prepare(path: Path, check: Check) -> Prepared:

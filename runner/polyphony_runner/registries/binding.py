@@ -22,12 +22,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from polyphony_runner.errors import ClientError
 from polyphony_runner.files import private_folder, write_atomic
 from polyphony_schemas.errors import FormatError
 from polyphony_schemas.scalars import format_duration, parse_duration
 from polyphony_schemas.values import JsonValue
+
+if TYPE_CHECKING:
+    from polyphony_schemas.trust.verification import Binding as Rules
 
 DEFAULT_MINIMUM_AGE_MS = parse_duration("72h")
 DEFAULT_MAX_AGE_MS = parse_duration("24h")
@@ -66,6 +70,19 @@ class Binding:
         """The same registry, asked at ``url`` first."""
         rest = tuple(one for one in self.urls if one != url)
         return replace(self, urls=(url, *rest))
+
+    def rules(self) -> Rules:
+        """The binding as the verification takes it, ages in seconds."""
+        from polyphony_schemas.trust.verification import Binding as Rules
+
+        return Rules(
+            origin=self.origin,
+            log_origin=self.log_origin,
+            vkey=self.log_key,
+            namespaces=self.namespaces,
+            minimum_age_s=self.minimum_age // 1000,
+            max_age_s=self.max_age // 1000,
+        )
 
     def to_json(self) -> dict[str, object]:
         """The object of ``registry list --json``."""

@@ -10,7 +10,6 @@ from polyphony_runner.files import exclusive
 from polyphony_runner.home import Home
 from polyphony_runner.registries.binding import Binding, read_binding, write_binding
 from polyphony_runner.registries.memory import Memory
-from polyphony_schemas.errors import TrustError
 
 
 class Registries:
@@ -64,20 +63,11 @@ class Registries:
         )
 
     def for_name(self, name: str) -> Binding:
-        """Step 1: the one registry that speaks for ``owner/name``. TrustError PLY5102; there is no fallback."""
-        owner = name.split("/", 1)[0]
-        known = self.all()
-        for binding in known:
-            if owner in binding.namespaces:
-                return binding
-        bound = ", ".join(sorted(f"{n} ({b.origin})" for b in known for n in b.namespaces)) or "none"
-        raise TrustError(
-            "PLY5102",
-            f"no registry is bound to the namespace {owner!r}; bound are: {bound}",
-            step=1,
-            hint=f"polyphony registry add URL --log-key KEY --namespace {owner}",
-            details={"namespace": owner},
-        )
+        """Step 1: the one registry that speaks for ``owner/name``. TrustError PLY5101, PLY5102; no fallback."""
+        from polyphony_schemas.trust.verification import check_name
+
+        known = {binding.origin: binding for binding in self.all()}
+        return known[check_name(name, (binding.rules() for binding in known.values())).origin]
 
     def memory(self, binding: Binding) -> Memory:
         """What this client remembers of the registry's log."""
