@@ -26,7 +26,6 @@ class DocumentModel(BaseModel):
         extra="forbid",
         frozen=True,
         strict=True,
-        populate_by_name=True,
         json_schema_extra={"patternProperties": {"^x-": True}},
     )
 
