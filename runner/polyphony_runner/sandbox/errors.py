@@ -3,7 +3,6 @@
 SandboxError
 ├── SandboxUnavailableError   this machine cannot isolate; the hint is the fix
 ├── MountRefusedError         a path that must not, or cannot, be shown inside
-├── ResultRefusedError        what the program left is not a plain file or tree within bounds
 └── WarmBootError             a warm worker did not come up
 """
 
@@ -15,13 +14,12 @@ UNAVAILABLE = "PLY3001"
 UIDS_EXHAUSTED = "PLY3002"
 MOUNT_REFUSED = "PLY3003"
 SPEC_INVALID = "PLY3004"
-RESULT_REFUSED = "PLY3005"
-RESULT_TOO_LARGE = "PLY3006"
 ENDPOINT_INVALID = "PLY3007"
 WARM_BOOT = "PLY3008"
 LIMIT_REACHED = "PLY3009"
-UNKILLABLE = "PLY3010"
 UIDS_INVALID = "PLY3011"
+NOT_STARTED = "PLY3012"
+LEVEL_MISMATCH = "PLY3013"
 
 
 class SandboxError(InputError):
@@ -34,10 +32,6 @@ class SandboxUnavailableError(SandboxError):
 
 class MountRefusedError(SandboxError):
     """A path that must not, or cannot, be shown inside."""
-
-
-class ResultRefusedError(SandboxError):
-    """What a program left is not a plain file or tree within the bounds."""
 
 
 class WarmBootError(SandboxError):

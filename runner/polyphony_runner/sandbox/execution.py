@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,7 +67,7 @@ class Execution:
                 return await self._unavailable(process, str(error) or "bubblewrap did not answer")
             async with AsyncExitStack() as stack:
                 group = stack.enter_context(control_group(process.pid, self.spec.limits))
-                stack.push_async_callback(self._end, process)
+                stack.push_async_callback(process.end)
                 limits.apply(
                     process.pid,
                     self.spec.limits,
@@ -78,7 +78,7 @@ class Execution:
                 stdout = await self._attend(process, group)
                 return await self._judge(process, group, proxy, stdout)
         finally:
-            await self._end(process)
+            await process.end()
             process.close()
 
     async def _spawn(self) -> SandboxProcess:
@@ -120,7 +120,7 @@ class Execution:
             await self._until_dead(process)
             results = await asyncio.gather(stdout, stderr, return_exceptions=True)
         finally:
-            await _stop(stdout, stderr, *side)
+            await stop(stdout, stderr, *side)
         for result in results:
             if isinstance(result, BaseException) and not isinstance(result, OutputLimitError):
                 raise result
@@ -178,21 +178,14 @@ class Execution:
             process.kill()
             await asyncio.wait((death,), timeout=DEATH_SECONDS)
         finally:
-            await _stop(death, cancelled)
+            await stop(death, cancelled)
 
     async def _ask_to_end(self, process: SandboxProcess, death: asyncio.Future[None]) -> None:
         if not self.spec.cancel_message or process.stdin < 0:
             return
         writing = asyncio.ensure_future(write_all(process.stdin, self.spec.cancel_message))
         await asyncio.wait((death,), timeout=self.spec.grace)
-        await _stop(writing)
-
-    async def _end(self, process: SandboxProcess) -> None:
-        """The tree is dead and reaped after this, except for a process the kernel itself cannot end."""
-        process.kill()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(DEATH_SECONDS):
-                await process.wait_dead()
+        await stop(writing)
 
     async def _judge(
         self, process: SandboxProcess, group: ControlGroup, proxy: Proxy | None, stdout: bytes
@@ -237,14 +230,15 @@ class Execution:
             self._end_because(Verdict("disk", verdict))
 
     async def _unavailable(self, process: SandboxProcess, reason: str) -> Exit:
-        await self._end(process)
+        await process.end()
         await pump_stderr(process.stderr, self.edges, None)
         text = self.edges.text()
         message = text.strip().splitlines()[-1] if text.strip() else reason
         return Exit("unavailable", None, message, text, time.monotonic() - self.started)
 
 
-async def _stop(*tasks: asyncio.Future[Any]) -> None:
+async def stop(*tasks: asyncio.Future[Any]) -> None:
+    """Cancel and await tasks whose outcome does not matter any more."""
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -32,8 +32,13 @@ class Prepared:
 
 
 @asynccontextmanager
-async def prepared(spec: SandboxSpec, level: Level, state: Path | None) -> AsyncIterator[Prepared]:
-    """Hold everything one execution needs of the host; leave nothing behind."""
+async def prepared(
+    spec: SandboxSpec, level: Level, state: Path | None, *, own_work: bool = True
+) -> AsyncIterator[Prepared]:
+    """Hold everything one execution needs of the host; leave nothing behind.
+
+    ``own_work`` hands the work folder to the sandbox's user; not so for the pool folder of a warm worker.
+    """
     async with AsyncExitStack() as stack:
         privileged = level == "full-privileged"
         uid = await stack.enter_async_context(uids.lease()) if privileged else INNER_UID
@@ -50,7 +55,7 @@ async def prepared(spec: SandboxSpec, level: Level, state: Path | None) -> Async
             if privileged and shown.mode == "rw":
                 await stack.enter_async_context(handed_over(shown.source, uid, state))
             mounts.append(shown)
-        if privileged:
+        if privileged and own_work:
             await asyncio.to_thread(tree.chown_tree, spec.work, uid, uid)
             stack.push_async_callback(asyncio.to_thread, _take_back, spec.work)
         yield Prepared(uid, tuple(mounts), tuple(notes))

@@ -55,7 +55,7 @@ def checks(host_file: str) -> dict[str, bool]:
         "runs as its own user": os.getuid() == os.geteuid() == expected_uid() != 0,
         "has no capabilities": int(status("CapEff"), 16) == 0,
         "cannot gain privileges": status("NoNewPrivs") == "1",
-        "system calls are filtered": status("Seccomp") == "2",
+        "has its system calls filtered": status("Seccomp") == "2",
         "has no network interface but its own loopback": interfaces() == ["lo"],
         "sees no host processes": sum(name.isdigit() for name in os.listdir("/proc")) <= 3,  # noqa: PTH208
         "cannot write the root": read_only("/"),

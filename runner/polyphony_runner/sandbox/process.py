@@ -96,6 +96,13 @@ class SandboxProcess:
             self.popen.returncode = os.waitstatus_to_exitcode(status)
             self.cpu_seconds = usage.ru_utime + usage.ru_stime
 
+    async def end(self) -> None:
+        """Kill; the tree is dead and reaped after this, except for a process the kernel itself cannot end."""
+        self.kill()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DEATH_SECONDS):
+                await self.wait_dead()
+
     def exit_code(self) -> int | None:
         """What bubblewrap reported, after death; None when the program was never started."""
         with contextlib.suppress(BlockingIOError):

@@ -7,10 +7,12 @@ owner ends the tree, waits for its pidfd, puts the host's files back, and only t
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
+from polyphony_runner.sandbox.errors import LEVEL_MISMATCH, SandboxUnavailableError
 from polyphony_runner.sandbox.execution import Execution, Streams
 from polyphony_runner.sandbox.preflight import current_level
 from polyphony_runner.sandbox.prepare import prepared
@@ -37,8 +39,20 @@ async def run_sandboxed(
     """
     streams = streams or Streams(on_line=on_line)
     chosen = level if level is not None else await asyncio.to_thread(current_level, state)
+    _check(chosen)
     cancel = asyncio.Event()
     return await finish(_run(spec, chosen, streams, state, cancel), cancel)
+
+
+def _check(level: Level) -> None:
+    """The level must fit the user: host uid 0 never stays inside, and only root can change to another."""
+    fitting = "full-privileged" if os.geteuid() == 0 else "full"
+    if level not in ("none", fitting):
+        raise SandboxUnavailableError(
+            LEVEL_MISMATCH,
+            f"level {level!r} does not fit user id {os.geteuid()}, expected {fitting!r}",
+            hint="leave the level out, or start the runner as another user",
+        )
 
 
 async def finish(work: Coroutine[Any, Any, Result], cancel: asyncio.Event) -> Result:

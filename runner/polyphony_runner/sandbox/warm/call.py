@@ -1,0 +1,213 @@
+"""One call to a warm worker: its own pipes, its own work folder, its own bounds and verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from polyphony_runner.sandbox import tree
+from polyphony_runner.sandbox.execution import Streams, stop
+from polyphony_runner.sandbox.judge import SIGNAL_BASE, Facts, Verdict, judge
+from polyphony_runner.sandbox.spec import Connection, Exit, Limits
+from polyphony_runner.sandbox.stdio import Edges, OutputLimitError, pump_stderr, pump_stdout, write_all
+from polyphony_runner.sandbox.warm.worker import Worker
+from polyphony_runner.sandbox.watch import watch_disk
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a call brings: its bytes for standard input, its work folder (moved into the worker and back), bounds."""
+
+    stdin: bytes
+    work: Path
+    limits: Limits
+    cancel_message: bytes = b""
+    grace: float = 2.0
+
+
+def _future() -> asyncio.Future[Verdict]:
+    return asyncio.get_running_loop().create_future()
+
+
+@dataclass(slots=True)
+class Call:
+    """The owner of one call. ``worker.retired`` is set when the worker must not be used again."""
+
+    worker: Worker
+    request: Request
+    streams: Streams
+    cancel: asyncio.Event
+    edges: Edges = field(default_factory=Edges)
+    ended: asyncio.Future[Verdict] = field(default_factory=_future)
+    started: float = field(default_factory=time.monotonic)
+    stdin: int = -1
+
+    async def run(self) -> Exit:
+        """Move the folder in, call, move it out; the verdict."""
+        worker = self.worker
+        worker.calls += 1
+        inside = worker.pool / f"call-{worker.calls}"
+        self._move_in(inside)
+        pipes = [os.pipe2(os.O_CLOEXEC) for _ in range(3)]
+        (in_r, self.stdin), (out_r, out_w), (err_r, err_w) = pipes
+        for fd in (self.stdin, out_r, err_r):
+            os.set_blocking(fd, False)
+        try:
+            try:
+                cpu = self.request.limits.cpu
+                order: dict[str, object] = {
+                    "cpu": max(1, math.ceil(cpu)) if cpu is not None else None,
+                    "work": f"/ws/{inside.name}",
+                }
+                with suppress(BrokenPipeError, ConnectionResetError):
+                    worker.send(order, (in_r, out_w, err_w))
+            finally:
+                for fd in (in_r, out_w, err_w):
+                    os.close(fd)
+            answer, stdout = await self._attend(out_r, err_r)
+        finally:
+            for fd in (out_r, err_r, *((self.stdin,) if self.stdin >= 0 else ())):
+                os.close(fd)
+            connections = await self._connections()
+            self._move_out(inside)
+        worker.retired = worker.worn(answer)
+        return self._judge(answer, stdout, connections)
+
+    def _move_in(self, inside: Path) -> None:
+        self.request.work.rename(inside)
+        if self.worker.level == "full-privileged":
+            tree.chown_tree(inside, self.worker.uid, self.worker.uid)
+
+    def _move_out(self, inside: Path) -> None:
+        inside.rename(self.request.work)
+        if self.worker.level == "full-privileged":
+            tree.chown_tree(self.request.work, os.geteuid(), os.getegid())
+
+    async def _connections(self) -> tuple[Connection, ...]:
+        if self.worker.proxy is None:
+            return ()
+        await self.worker.proxy.close_connections()
+        return self.worker.proxy.take_connections()
+
+    async def _attend(self, out: int, err: int) -> tuple[dict[str, object], bytes]:
+        bounds = self.request.limits
+        if self.worker.proxy is not None:
+            self.worker.proxy.on_connection = self.streams.on_connection
+        stdout = asyncio.ensure_future(
+            pump_stdout(
+                out,
+                bound=bounds.stdout,
+                line_bound=bounds.line,
+                on_line=self.streams.on_line,
+                on_bytes=self.streams.on_stdout,
+            )
+        )
+        stderr = asyncio.ensure_future(pump_stderr(err, self.edges, self.streams.on_stderr))
+        side = [asyncio.ensure_future(self._feed()), asyncio.ensure_future(self._disk())]
+        for pump in (stdout, stderr):
+            pump.add_done_callback(self._pump_done)
+        try:
+            answer = await self._until_answered()
+            results = await asyncio.gather(stdout, stderr, return_exceptions=True)
+        finally:
+            await stop(stdout, stderr, *side)
+        return answer, _first(results)
+
+    async def _until_answered(self) -> dict[str, object]:
+        """The server's answer; empty when the worker had to be ended or ended itself."""
+        answer = asyncio.ensure_future(self.worker.receive())
+        cancelled = asyncio.ensure_future(self.cancel.wait())
+        try:
+            await asyncio.wait(
+                (answer, cancelled, self.ended),
+                timeout=self.request.limits.wall,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if not answer.done():
+                await self._end_early(answer)
+            if answer.done() and answer.result():
+                return answer.result()
+            await self.worker.process.end()
+            return {}
+        finally:
+            await stop(answer, cancelled)
+
+    async def _end_early(self, answer: asyncio.Future[dict[str, object]]) -> None:
+        if self.cancel.is_set():
+            self._end_because(Verdict("cancelled", "the run was cancelled"))
+        wall = self.request.limits.wall
+        self._end_because(Verdict("timeout", f"the program ran longer than {wall:g} s"))
+        self.worker.retired = f"a call was ended ({self.ended.result().kind})"
+        if self.request.cancel_message and self.ended.result().kind in ("cancelled", "timeout"):
+            writing = asyncio.ensure_future(write_all(self.stdin, self.request.cancel_message))
+            await asyncio.wait((answer,), timeout=self.request.grace)
+            await stop(writing)
+
+    async def _feed(self) -> None:
+        await write_all(self.stdin, self.request.stdin)
+        if not self.request.cancel_message:
+            fd, self.stdin = self.stdin, -1
+            os.close(fd)
+
+    async def _disk(self) -> None:
+        bounds = self.request.limits
+        if bounds.disk is not None:
+            self._end_because(await watch_disk(self.worker.pool, bounds.disk, bounds.entries))
+
+    def _pump_done(self, pump: asyncio.Future[Any]) -> None:
+        if not pump.cancelled() and (error := pump.exception()):
+            self._end_because(
+                Verdict("output" if isinstance(error, OutputLimitError) else "internal", str(error))
+            )
+
+    def _end_because(self, verdict: Verdict) -> None:
+        if not self.ended.done():
+            self.ended.set_result(verdict)
+
+    def _judge(self, answer: dict[str, object], stdout: bytes, connections: tuple[Connection, ...]) -> Exit:
+        bounds = self.request.limits
+        if not self.ended.done() and bounds.disk is not None:
+            message = tree.over_bound(self.request.work, bounds.disk, bounds.entries)
+            if message:
+                self._end_because(Verdict("disk", message))
+        code = answer.get("rc")
+        status = None if not isinstance(code, int) else code if code >= 0 else SIGNAL_BASE - code
+        cpu = answer.get("cpu")
+        facts = Facts(
+            status=SIGNAL_BASE + 9 if status is None else status,  # the server itself was ended from inside
+            stderr=self.edges.text(),
+            cpu_seconds=float(cpu) if isinstance(cpu, float) else 0.0,
+            limits=bounds,
+            level=self.worker.level,
+            program=self.worker.warm.main,
+            by_runner=self.ended.result() if self.ended.done() else None,
+            oom_kills=self.worker.group.oom_kills(),
+        )
+        verdict = judge(facts)
+        most = answer.get("maxrss")
+        return Exit(
+            kind=verdict.kind,
+            status=status,
+            message=verdict.message,
+            stderr=facts.stderr,
+            seconds=time.monotonic() - self.started,
+            connections=connections,
+            max_rss=most if isinstance(most, int) else 0,
+            stdout=stdout,
+            cpu_seconds=facts.cpu_seconds,
+        )
+
+
+def _first(results: Sequence[object]) -> bytes:
+    """The output; what the caller's own line callback raised goes on to the caller."""
+    for result in results:
+        if isinstance(result, BaseException) and not isinstance(result, OutputLimitError):
+            raise result
+    return results[0] if isinstance(results[0], bytes) else b""
