@@ -31,7 +31,12 @@ class Interpreter:
 
         At its own path: a shared build that is moved loads the system's library instead of its own.
         """
-        return interpreter_mounts(self.executable)
+        return _mounts(self.executable)
+
+
+@cache
+def _mounts(executable: Path) -> tuple[Mount, ...]:
+    return interpreter_mounts(executable)
 
 
 @cache

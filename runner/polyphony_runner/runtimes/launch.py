@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,9 +18,12 @@ from polyphony_runner.runtimes.outputs import OUT
 from polyphony_runner.runtimes.protocol import NodeEvent, Sink
 from polyphony_runner.runtimes.request import CANCEL, bounds, merged, request_line
 from polyphony_runner.runtimes.words import SYSTEM_FOLDERS, argv, check_program
+from polyphony_runner.sandbox.errors import WarmBootError
 from polyphony_runner.sandbox.execution import Streams
 from polyphony_runner.sandbox.run import run_sandboxed
-from polyphony_runner.sandbox.spec import Connection, Exit, Mount, SandboxSpec
+from polyphony_runner.sandbox.spec import Connection, Exit, Level, Mount, SandboxSpec
+from polyphony_runner.sandbox.warm import WarmPool, WarmSpec
+from polyphony_runner.sandbox.warm.call import Request
 from polyphony_schemas.extension import CommandRun, PythonRun
 from polyphony_schemas.values import JsonObject
 
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
 INSIDE = Path(__file__).with_name("inside")
 NODE_FOLDER = "/polyphony"
 PROGRAMS = "/polyphony-run"
+_SITE_WORD = 8  # the words before: python, -I -S -X utf8, the node program, the function, /ext
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +45,19 @@ class Launched:
 
 
 class Launcher:
-    """Starts programs, cold or warm. ``state`` is the runner's home."""
+    """Starts programs, cold or warm. ``state`` is the runner's home, ``workers`` the folder of warm workers."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, workers: Path, level: Level | None) -> None:
         self._state = state
+        self._workers = workers
+        self._level = level
+        self._pool: WarmPool | None = None
 
     async def close(self) -> None:
         """End everything that is kept warm."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.close()
 
     async def run(self, attempt: Attempt, work: Path, reader: EventReader, sink: Sink) -> Launched:
         """Run to the end of the whole tree. Raises what the reader refuses."""
@@ -59,10 +70,51 @@ class Launcher:
             on_connection=_connections(attempt, sink),
         )
         try:
-            ended = await run_sandboxed(spec, level=attempt.level, streams=streams, state=self._state)
+            return Launched(await self._run(attempt, spec, streams), work)
         finally:
             log.close()
-        return Launched(ended, work)
+
+    async def _run(self, attempt: Attempt, spec: SandboxSpec, streams: Streams) -> Exit:
+        if may_be_warm(attempt):
+            if self._pool is None:
+                self._pool = WarmPool(self._workers, self._level, self._state)
+            request = Request(spec.stdin, spec.work, spec.limits, spec.cancel_message, spec.grace)
+            try:
+                return await self._pool.call(warm_specification(attempt, spec), request, streams)
+            except WarmBootError:
+                pass  # run cold, which shows the extension's own error at the node
+        return await run_sandboxed(spec, level=attempt.level, streams=streams, state=self._state)
+
+
+def may_be_warm(attempt: Attempt) -> bool:
+    """Whether a call may share its sandbox with earlier ones: nothing it is shown can be written or is its own."""
+    run = attempt.prepared.run
+    return (
+        isinstance(run, PythonRun)
+        and run.warm
+        and attempt.level != "none"
+        and not attempt.prepared.has_file_outputs
+        and not attempt.index.env
+        and not attempt.plan.has_copies
+        and all(mount.mode == "ro" and not mount.inside.startswith("/in/") for mount in attempt.plan.mounts)
+    )
+
+
+def warm_specification(attempt: Attempt, spec: SandboxSpec) -> WarmSpec:
+    """The worker for this call: equal extension, environment, grants, secrets and bounds share one."""
+    parts = (
+        attempt.prepared.package.name,
+        attempt.prepared.package.tree,
+        spec.argv,
+        spec.mounts,
+        sorted(spec.env.items()),
+        spec.endpoints,
+        sorted((name, hashlib.sha256(value).hexdigest()) for name, value in spec.secrets.items()),
+        replace(spec.limits, wall=0, cpu=None, stdout=0),
+    )
+    key = hashlib.sha256(repr(parts).encode()).hexdigest()
+    python, *_, main, entry, extension = spec.argv[:_SITE_WORD]
+    return WarmSpec(key, spec, python, main, (entry, extension, *spec.argv[_SITE_WORD:]))
 
 
 def _connections(attempt: Attempt, sink: Sink) -> Callable[[Connection], None]:

@@ -84,7 +84,7 @@ class SandboxedRuntime:
         self._boundaries = Boundaries.of(home.root)
         self._writers = Writers(home.cache / "writers")
         self._scratch = Scratch(home.cache / "work")
-        self._launcher = launch.Launcher(home.root)
+        self._launcher = launch.Launcher(home.root, home.cache / "warm", level)
         self._prepared: dict[str, Prepared] = {}
 
     async def run(self, assignment: Assignment, sink: Sink) -> Outcome:

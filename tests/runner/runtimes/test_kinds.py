@@ -10,7 +10,7 @@ import pytest
 from polyphony_runner.runtimes.protocol import Success
 from support.runtimes_nodes import Bench
 
-ANY = {"schema": {}}
+ANY: dict[str, object] = {"schema": {}}
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """Inside the sandbox: call one Python function of an extension and speak protocol version 1 for it.
 
-    python -I -S -X utf8 python_node.py MODULE:FUNCTION EXTENSION [SITE-PACKAGES]
+    python -I -S -X utf8 python_node.py MODULE:FUNCTION EXTENSION [SITE-PACKAGES]      one call, cold
+
+or, in a warm worker, ``boot`` with the same three words and then what it returned, once for each call.
 
 The request is one line of JSON on standard input. Events go to a copy of descriptor 1; descriptor 1 itself points
 at standard error from then on, so a stray ``print`` harms nothing. This file stands alone: it is shown inside the
@@ -163,6 +165,12 @@ def read_request() -> bytes:
 def call(get_function: Callable[[], Function]) -> None:
     """One call over the descriptors 0, 1 and 2."""
     answer(get_function, speak(claim_stdout()), read_request())
+
+
+def boot(entry: str, extension: str, site_packages: str | None = None) -> Callable[[], None]:
+    """Warm: import once; what is returned serves one call in a process of its own."""
+    function = load(entry, extension, site_packages)
+    return lambda: call(lambda: function)
 
 
 def main(entry: str, extension: str, site_packages: str | None = None) -> None:

@@ -1,0 +1,216 @@
+"""Path grants, end to end: what a node sees, and what reaches the host."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.runtimes_nodes import Bench
+
+ANY: dict[str, object] = {"schema": {}}
+PATH: dict[str, object] = {"schema": {"type": "string", "format": "path"}}
+READ: dict[str, Any] = {"inputs": {"path": PATH}, "outputs": {"out": ANY}, "permissions": {"read": ["${ inputs.path }"]}}
+WRITE: dict[str, Any] = {"inputs": {"path": PATH}, "outputs": {"out": ANY}, "permissions": {"write": ["${ inputs.path }"]}}
+
+
+def body(lines: str) -> str:
+    indented = "\n".join(f"    {line}" for line in lines.strip().splitlines())
+    return f"import os, pathlib, shutil\ndef main(inputs, parameters, task, context):\n{indented}\n"
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    made = Bench(tmp_path)
+    (made.work / "src").mkdir()
+    (made.work / "src/a.py").write_text("a = 1\n")
+    (made.work / "src/b.py").write_text("b = 2\n")
+    (made.work / ".git/hooks").mkdir(parents=True)
+    return made
+
+
+def test_a_read_grant_is_shown_read_only_under_the_inputs_name(bench: Bench) -> None:
+    uses = bench.python(
+        body(
+            """
+            root = pathlib.Path(inputs['path'])
+            try:
+                (root / 'new').write_text('x')
+                wrote = True
+            except OSError:
+                wrote = False
+            return {'out': [str(root), str(root / 'src/a.py'), (root / 'src/a.py').read_text(), wrote]}
+            """.replace("            ", "")
+        ),
+        **READ,
+    )
+    out = bench.succeed(uses, inputs={"path": "."}, grants={"read": ("path", ".")[1:]})["out"]
+    assert out == [".", "src/a.py", "a = 1\n", False]
+
+
+def test_an_input_outside_every_grant_is_refused_with_the_line_to_add(bench: Bench) -> None:
+    uses = bench.python(body("return {}"), **READ)
+    failure = bench.fail(uses, inputs={"path": "."}, grants={"read": ("src",)})
+    assert failure.kind == "permission"
+    assert "permissions: {read:" in str(failure.details["hint"])
+    assert bench.succeed(uses, inputs={"path": "src/a.py"}, grants={"read": ("src",)}) == {}
+
+
+def test_links_are_resolved_before_a_path_is_compared(bench: Bench, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (bench.work / "src/way").symlink_to(outside)
+    uses = bench.python(body("return {}"), **READ)
+    for path in ("src/way", "src/../../outside", str(outside)):
+        assert bench.fail(uses, inputs={"path": path}, grants={"read": ("src",)}).kind == "permission"
+
+
+@pytest.mark.parametrize("path", ["/", "~", "/proc/self", "/run", ".ssh", "keys/.aws/x", "pipe"])
+def test_dangerous_places_cannot_be_granted(bench: Bench, path: str) -> None:
+    (bench.work / ".ssh").mkdir()
+    os.mkfifo(bench.work / "pipe")
+    failure = bench.fail(bench.python(body("return {}")), grants={"read": (path,)})
+    assert (failure.kind, failure.details["code"]) == ("permission", "PLY3402")
+
+
+def test_a_folder_that_holds_credentials_or_the_runner_cannot_be_granted(bench: Bench) -> None:
+    (bench.work / ".docker").mkdir()
+    uses = bench.python(body("return {}"))
+    for path in (".", str(bench.home.root), str(bench.home.store / "x"), str(bench.root)):
+        assert bench.fail(uses, grants={"read": (path,)}).details["code"] == "PLY3402", path
+
+
+def test_a_socket_cannot_be_granted(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(bench.work)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("docker.sock")
+        failure = bench.fail(bench.python(body("return {}")), grants={"read": ("docker.sock",)})
+    assert failure.details["code"] == "PLY3402"
+
+
+def test_a_private_copy_can_be_written_and_is_thrown_away(bench: Bench) -> None:
+    uses = bench.python(body("pathlib.Path(inputs['path'], 'a.py').write_text('x')\nreturn {}"), **READ)
+    grants = {"read": ({"path": "src", "view": "copy"},)}
+    bench.succeed(uses, inputs={"path": "src"}, grants=grants)
+    assert (bench.work / "src/a.py").read_text() == "a = 1\n"
+
+
+def test_changes_in_a_copy_are_applied_after_success(bench: Bench) -> None:
+    uses = bench.python(
+        body(
+            "root = pathlib.Path(inputs['path'])\n"
+            "(root / 'src/a.py').write_text('a = 9\\n')\n"
+            "(root / 'src/b.py').unlink()\n"
+            "(root / 'new/deep').mkdir(parents=True)\n"
+            "(root / 'new/deep/run').write_text('x')\n"
+            "(root / 'new/deep/run').chmod(0o4777)\n"
+            "(root / 'new/link').symlink_to('deep/run')\n"
+            "return {'out': str(root)}"
+        ),
+        **WRITE,
+    )
+    (bench.work / "src/b.py").chmod(0o640)
+    assert bench.succeed(uses, inputs={"path": "."}, grants={"write": (".",)})["out"] == "."
+    assert (bench.work / "src/a.py").read_text() == "a = 9\n"
+    assert not (bench.work / "src/b.py").exists()
+    assert (bench.work / "new/deep/run").stat().st_mode & 0o7777 == 0o755
+    assert str((bench.work / "new/link").readlink()) == "deep/run"
+    assert any("applied" in str(message) for message in bench.messages())
+
+
+def test_a_failing_node_leaves_nothing(bench: Bench) -> None:
+    uses = bench.python(
+        body("pathlib.Path(inputs['path'], 'a.py').write_text('x')\nraise OSError('no')"), **WRITE
+    )
+    bench.fail(uses, inputs={"path": "src"}, grants={"write": ("src",)})
+    assert (bench.work / "src/a.py").read_text() == "a = 1\n"
+
+
+def test_protected_names_are_never_applied_unless_they_are_named(bench: Bench) -> None:
+    source = body(
+        "root = pathlib.Path(inputs['path'])\n"
+        "for name in ('.git/hooks/post-checkout', '.GitHub/x', '.envrc', 'melody.yaml', 'sub/.vscode/tasks.json', 'ok'):\n"
+        "    (root / name).parent.mkdir(parents=True, exist_ok=True)\n"
+        "    (root / name).write_text('#!/bin/sh')\n"
+        "return {}"
+    )
+    bench.succeed(bench.python(source, **WRITE), inputs={"path": "."}, grants={"write": (".",)})
+    files = {str(path.relative_to(bench.work)) for path in bench.work.rglob("*") if path.is_file()}
+    assert files == {"src/a.py", "src/b.py", "ok"}
+    hook = bench.python(body("pathlib.Path(inputs['path'], 'hooks/x').write_text('x')\nreturn {}"), **WRITE)
+    bench.succeed(hook, inputs={"path": ".git"}, grants={"write": (".git",)})
+    assert (bench.work / ".git/hooks/x").exists()
+
+
+def test_a_link_that_leads_out_refuses_the_whole_change(bench: Bench) -> None:
+    uses = bench.python(
+        body(
+            "root = pathlib.Path(inputs['path'])\n(root / 'a').write_text('x')\n(root / 'z').symlink_to('../../x')\nreturn {}"
+        ),
+        **WRITE,
+    )
+    assert bench.fail(uses, inputs={"path": "src"}, grants={"write": ("src",)}).kind == "permission"
+    assert sorted(path.name for path in (bench.work / "src").iterdir()) == ["a.py", "b.py"]
+
+
+def test_what_changed_on_the_host_meanwhile_is_not_overwritten(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from polyphony_runner.grants.files import FilePlan
+
+    apply = FilePlan.apply
+
+    def meanwhile(self: FilePlan, work: Path) -> list[str]:
+        (bench.work / "src/a.py").write_text("a = 'edited by hand'\n")
+        return apply(self, work)
+
+    monkeypatch.setattr(FilePlan, "apply", meanwhile)
+    uses = bench.python(body("pathlib.Path(inputs['path'], 'a.py').write_text('x')\nreturn {}"), **WRITE)
+    failure = bench.fail(uses, inputs={"path": "src"}, grants={"write": ("src",)})
+    assert failure.details["code"] == "PLY3405"
+    assert (bench.work / "src/a.py").read_text() == "a = 'edited by hand'\n"
+
+
+def test_a_single_file_and_a_missing_one_can_be_granted_for_writing(bench: Bench) -> None:
+    uses = bench.python(body("pathlib.Path(inputs['path']).write_text('made')\nreturn {}"), **WRITE)
+    for path in ("src/a.py", "src/new.txt"):
+        bench.succeed(uses, inputs={"path": path}, grants={"write": (path,)})
+        assert (bench.work / path).read_text() == "made"
+
+
+def test_a_direct_grant_is_written_at_once_but_not_its_protected_names(bench: Bench) -> None:
+    uses = bench.python(
+        body(
+            "root = pathlib.Path(inputs['path'])\n"
+            "(root / 'direct').write_text('x')\n"
+            "try:\n    (root / '.git/hooks/x').write_text('x')\n    out = 'wrote'\n"
+            "except OSError:\n    out = 'refused'\n"
+            "return {'out': out}"
+        ),
+        **WRITE,
+    )
+    grants = {"write": ({"path": ".", "mode": "direct"},)}
+    assert bench.succeed(uses, inputs={"path": "."}, grants=grants)["out"] == "refused"
+    assert (bench.work / "direct").stat().st_uid == os.getuid()
+
+
+def test_names_inside_clash_in_the_order_of_the_host_paths(bench: Bench) -> None:
+    for name in ("x/lib", "y/lib"):
+        (bench.work / name).mkdir(parents=True)
+        (bench.work / name / "me").write_text(name)
+    uses = bench.python(
+        body("return {'out': [pathlib.Path('/src', n, 'me').read_text() for n in ('lib', 'lib-2')]}"),
+        outputs={"out": ANY},
+    )
+    assert bench.succeed(uses, grants={"read": ("y/lib", "x/lib")})["out"] == ["x/lib", "y/lib"]
+
+
+def test_models_are_compared_before_the_node_starts(bench: Bench) -> None:
+    declared: dict[str, Any] = {"permissions": {"models": "granted"}}
+    uses = bench.python(body("return {}"), **declared)
+    grants = {"models": ("local",)}
+    assert bench.succeed(uses, parameters={"model": ["local"]}, grants=grants) == {}
+    assert bench.fail(uses, parameters={"model": ["local", "other"]}, grants=grants).kind == "permission"
