@@ -1,13 +1,17 @@
-"""Finding the package that a node names: overrides, folders of the same package, then the store."""
+"""Finding the package that a node names: overrides, folders of the same package, then lock and store."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from pydantic import ValidationError
+
+from polyphony_runner.errors import ClientError
 from polyphony_schemas.extension import Extension
+from polyphony_schemas.names import CoreReference, LocalReference, PackageReference, parse_uses
 from polyphony_schemas.values import TreeId
 
 
@@ -48,3 +52,94 @@ class PackageTable:
         """The package under these exact words; the folder does not matter any more."""
         del relative_to
         return self.packages.get(uses)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Several sources, asked in their order."""
+
+    sources: Sequence[PackageSource]
+
+    def find(self, uses: str, relative_to: Path) -> Package | None:
+        """The first answer."""
+        for source in self.sources:
+            if (package := source.find(uses, relative_to)) is not None:
+                return package
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class OverriddenPackages:
+    """Development overrides: ``owner/name`` to a folder, whatever range is asked for."""
+
+    folders: Mapping[str, Path]
+
+    def find(self, uses: str, relative_to: Path) -> Package | None:
+        """The package in the folder that stands in for this name."""
+        del relative_to
+        reference = parse_uses(uses)
+        if not isinstance(reference, PackageReference) or reference.full_name not in self.folders:
+            return None
+        return read_extension(self.folders[reference.full_name], local=True, name=reference.full_name)
+
+
+@dataclass(frozen=True, slots=True)
+class FolderPackages:
+    """``./path``: folders of the package at ``root``, which is ``local`` unless it has a tree id."""
+
+    root: Path
+    tree: TreeId | None = None
+
+    def find(self, uses: str, relative_to: Path) -> Package | None:
+        """The extension in a folder of the same package; PLY2405 for one that lies outside."""
+        reference = parse_uses(uses)
+        if not isinstance(reference, LocalReference):
+            return None
+        folder = (relative_to / reference.path).resolve()
+        if not folder.is_relative_to(self.root.resolve()):
+            raise ClientError(
+                "PLY2405",
+                f"{uses!r} lies outside the package {str(self.root)!r}",
+                hint="use a published package, or an override for development",
+            )
+        return read_extension(folder, tree=self.tree, local=self.tree is None)
+
+
+def is_core(uses: str) -> bool:
+    """Whether a node belongs to the Conductor itself."""
+    return isinstance(parse_uses(uses), CoreReference)
+
+
+def read_extension(root: Path, *, tree: TreeId | None = None, local: bool = False, name: str = "") -> Package:
+    """The extension in a folder; PLY2406 when it has none, PLY2407 when its manifest is invalid."""
+    from polyphony_schemas.yaml12 import read_document
+
+    for file in ("extension.yaml", "extension.json"):
+        path = root / file
+        if path.is_file():
+            break
+    else:
+        raise ClientError(
+            "PLY2406",
+            f"no extension.yaml in {str(root)!r}",
+            hint="polyphony new extension DIR makes one",
+        )
+    document = read_document(path.read_bytes(), str(path))
+    if document.problems:
+        first = document.problems[0]
+        raise _invalid(path, f"line {first.line}: {first.message}")
+    try:
+        manifest = Extension.model_validate(document.value)
+    except ValidationError as error:
+        first_error = error.errors()[0]
+        place = "/".join(map(str, first_error["loc"]))
+        raise _invalid(path, f"{place}: {first_error['msg']}") from None
+    return Package(root, manifest, tree, local, name or manifest.name)
+
+
+def _invalid(path: Path, why: str) -> ClientError:
+    return ClientError(
+        "PLY2407",
+        f"{str(path)!r} is invalid: {why}",
+        hint=f"polyphony validate {path.parent} lists everything",
+    )

@@ -144,7 +144,7 @@ def _runs_on(loop: LoopState) -> bool:
 
 def _leave(state: RunState, node: Node, event: Event) -> None:
     for table in (state.agenda, state.ready, state.running, state.interrupts, state.rejections):
-        table.pop(node.path, None)  # type: ignore[attr-defined]  # all are dictionaries by path
+        table.pop(node.path, None)
     if node.phase == "running" and node.started_ms is not None:
         node.busy_ms += max(0, event.at_ms - node.started_ms)
 

@@ -1,0 +1,103 @@
+"""From a node that is ready to the precise assignment its runtime gets: grants intersected, limits resolved."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from polyphony_runner.conductor.failures import attempt_timeout
+from polyphony_runner.conductor.state import Node, RunState
+from polyphony_runner.conductor.values import loaded
+from polyphony_runner.packages import PackageSource
+from polyphony_runner.runtimes.protocol import Assignment, Failure
+from polyphony_schemas.errors import ExpressionError
+from polyphony_schemas.expressions import evaluate_template
+from polyphony_schemas.graph.model import Limits
+from polyphony_schemas.permissions.declared import declared_of
+from polyphony_schemas.permissions.effective import effective
+from polyphony_schemas.values import JsonObject, JsonValue, NodePath, RunId
+
+Grants = Mapping[str, tuple[JsonValue, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """What every node of one run shares. ``ceiling`` is evaluated; ``folder`` is the melody's own folder."""
+
+    run: RunId
+    work: Path
+    folder: Path
+    packages: PackageSource
+    ceiling: Grants = field(default_factory=dict)
+    allow_unsandboxed: bool = False
+
+
+def assign(state: RunState, node: Node, context: RunContext, now_ms: int) -> Assignment | Failure:
+    """The assignment of the node's next attempt, or why there is none (kind ``permission`` or ``expression``)."""
+    given = {name: loaded(values, state.reader) for name, values in node.directive.items()}
+    inputs, parameters, task = (given.get(name, {}) for name in ("inputs", "parameters", "task"))
+    try:
+        grants, missing = _grants(node, given, context)
+    except ExpressionError as error:
+        return Failure("expression", f"permissions: {error.message}", retryable=False)
+    if missing:
+        return Failure("permission", missing, retryable=False)
+    limits = limits_of(node.spec.limits, state.melody.limits)
+    timeout = attempt_timeout(state, node, now_ms)
+    deadline = None if timeout is None else datetime.fromtimestamp((now_ms + timeout) / 1000, UTC)
+    return Assignment(
+        run=context.run,
+        node=NodePath(node.path),
+        attempt=node.attempt + 1,
+        package=node.spec.package or "",
+        inputs=inputs,
+        parameters=parameters,
+        task=task,
+        grants=grants,
+        limits=replace(limits, timeout_ms=timeout),
+        deadline=deadline,
+        work=context.work,
+        allow_unsandboxed=context.allow_unsandboxed,
+    )
+
+
+def limits_of(node: Limits, run: Limits) -> Limits:
+    """The node's limits; what it does not name is taken from the melody's."""
+    return Limits(
+        **{
+            one.name: getattr(node, one.name)
+            if getattr(node, one.name) is not None
+            else getattr(run, one.name)
+            for one in fields(Limits)
+        }
+    )
+
+
+def _grants(node: Node, given: Mapping[str, JsonObject], context: RunContext) -> tuple[Grants, str]:
+    package = context.packages.find(node.spec.package or "", context.folder)
+    declared: dict[str, tuple[JsonValue, ...] | Literal["granted"]] = {}
+    environment: dict[str, JsonValue] = {
+        name: dict(given.get(name, {})) for name in ("inputs", "parameters", "task")
+    }
+    for key, template in node.spec.declared.items():
+        declared[key] = _items(evaluate_template(template, environment))
+    if package is not None:
+        for key, items in declared_of(package.manifest.permissions).items():
+            if items == "granted":
+                declared[key] = "granted"
+    own = {key: _items(items) for key, items in given.get("permissions", {}).items()}
+
+    def lies_in(path: str, grant: str) -> bool:
+        inner, outer = (Path(os.path.realpath(context.work / text)) for text in (path, grant))
+        return inner == outer or outer in inner.parents
+
+    found = effective(declared, own, context.ceiling, lies_in=lies_in)
+    return found.grants, "; ".join(one.explain(node.spec.id) for one in found.missing)
+
+
+def _items(value: JsonValue) -> tuple[JsonValue, ...]:
+    return tuple(value) if isinstance(value, (list, tuple)) else (value,)

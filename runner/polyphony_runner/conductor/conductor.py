@@ -1,0 +1,267 @@
+"""The shell around the pure core: appends what it decides, starts what is durable, feeds outcomes back.
+
+Order of every turn, and the whole of crash safety: decide → append and sync → only then start or cancel. A process
+that dies between two of these steps leaves a journal from which another one continues.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+from polyphony_runner.conductor.assignments import RunContext, assign
+from polyphony_runner.conductor.conclude import conclude
+from polyphony_runner.conductor.decide import decide
+from polyphony_runner.conductor.evolve import evolve
+from polyphony_runner.conductor.executor import Done, Executor, Said
+from polyphony_runner.conductor.moment import Draft, Moment
+from polyphony_runner.conductor.state import RunState
+from polyphony_runner.conductor.storage import ValueStore
+from polyphony_runner.journal.events import Event
+from polyphony_runner.journal.protocol import Journal
+from polyphony_runner.runs.logs import RunLogs
+from polyphony_runner.runtimes.protocol import Assignment, Failure
+from polyphony_schemas.errors import PolyphonyError
+from polyphony_schemas.values import JsonValue
+
+# Events appended in one go; a longer row of decisions is cut so that nodes start early.
+_BATCH = 512
+_PROGRESS_MS = 1000
+
+Observer = Callable[[Event, RunState], None]
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRequest:
+    """Somebody wants a node, a scope, an item or (None) the whole run cancelled."""
+
+    node: str | None = None
+    reason: str = "requested"
+
+
+@dataclass(slots=True)
+class Interrupt:
+    """Somebody wants the run halted now."""
+
+
+def _wall_clock() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(slots=True)
+class Conductor:
+    """Runs one journal to its end, a halt, or an interrupt. ``clock`` gives Unix milliseconds."""
+
+    state: RunState
+    journal: Journal
+    executor: Executor
+    context: RunContext
+    values: ValueStore
+    logs: RunLogs
+    clock: Callable[[], int] = _wall_clock
+    luck: Callable[[], float] = field(default=lambda: random.uniform(-1, 1))  # noqa: S311  # spreads retries, no secret
+    observer: Observer = field(default=lambda _event, _state: None)
+    _batch: list[Event] = field(default_factory=list)
+    _starts: list[tuple[Assignment, float | None]] = field(default_factory=list)
+    _refused: list[Done] = field(default_factory=list)
+    _inbox: deque[Done | Said | CancelRequest | Interrupt] = field(default_factory=deque)
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _told: set[str] = field(default_factory=set)
+    _progress: dict[str, int] = field(default_factory=dict)
+    _interrupting: bool = False
+
+    async def run(self) -> RunState:
+        """Go on until the run finished or halted; the journal is durable when this returns."""
+        try:
+            while not self._over():
+                await self._advance()
+                if self._over():
+                    break
+                await self._wait()
+                self._absorb()
+        finally:
+            self.logs.close()
+        return self.state
+
+    def record(self, *drafts: Draft) -> None:
+        """Give events their number and time and let the state see them; ``flush`` makes them durable."""
+        for draft in drafts:
+            data = self.values.outside(draft.data)
+            now = max(self.state.now_ms, self.clock())
+            event = Event(self.state.next_seq, now, draft.type, draft.node, draft.attempt, data)
+            evolve(self.state, event)
+            self._batch.append(event)
+
+    def flush(self) -> None:
+        """Make everything recorded durable, then tell the observer."""
+        if self._batch:
+            batch, self._batch = self._batch, []
+            self.journal.append(batch)
+            for event in batch:
+                self.observer(event, self.state)
+
+    def request(self, request: CancelRequest | Interrupt) -> None:
+        """Ask for a cancel or an interrupt, from the event loop's thread."""
+        self._put(request)
+
+    def settle(self, request: CancelRequest) -> None:
+        """Cancel without starting anything: of a run that no process executes. What is left stays halted."""
+        self.record(Draft("run.cancelling", request.node, None, {"reason": request.reason}))
+        while drafts := decide(self.state, self._moment()):
+            if any(self._starts_program(draft) for draft in drafts):
+                break
+            self.record(*drafts)
+        if not self.state.finished:
+            self.record(Draft("run.halted", None, None, {"reason": "interrupted"}))
+        self.flush()
+
+    def _starts_program(self, draft: Draft) -> bool:
+        if draft.type != "node.started":
+            return False
+        node = self.state.nodes[draft.node or ""]
+        return not node.is_scope and node.spec.kind != "core"
+
+    def _over(self) -> bool:
+        return self.state.finished or self.state.status == "halted"
+
+    def _put(self, message: Done | Said | CancelRequest | Interrupt) -> None:
+        self._inbox.append(message)
+        self._wake.set()
+
+    async def _advance(self) -> None:
+        """Decide until nothing is left to decide, then start and cancel what is durable."""
+        while True:
+            more = not self._interrupting and self._decide_batch()
+            self._end_interrupt()
+            self.flush()
+            self._effects()
+            if not more:
+                return
+            await asyncio.sleep(0)
+            self._absorb()
+
+    def _decide_batch(self) -> bool:
+        """Record the next decisions; whether there may be more."""
+        while len(self._batch) < _BATCH:
+            drafts = decide(self.state, self._moment())
+            if not drafts:
+                return False
+            for draft in drafts:
+                self.record(self._prepared(draft) if draft.type == "node.started" else draft)
+        return True
+
+    def _moment(self) -> Moment:
+        return Moment(max(self.state.now_ms, self.clock()), self.luck())
+
+    def _prepared(self, draft: Draft) -> Draft:
+        """Before an extension's start is recorded its assignment is made, so that the journal holds its grants."""
+        if not self._starts_program(draft):
+            return draft
+        node = self.state.nodes[draft.node or ""]
+        assignment = assign(self.state, node, self.context, self._moment().now_ms)
+        if isinstance(assignment, Failure):
+            self._refused.append(Done(node.path, node.attempt + 1, assignment))
+            return draft
+        timeout = assignment.limits.timeout_ms
+        self._starts.append((assignment, None if timeout is None else timeout / 1000))
+        grants: dict[str, JsonValue] = {key: list(items) for key, items in assignment.grants.items()}
+        return replace(draft, data={"grants": grants}) if grants else draft
+
+    def _effects(self) -> None:
+        starts, self._starts = self._starts, []
+        for assignment, timeout in starts:
+            self.executor.start(assignment, timeout, self._put)
+        refused, self._refused = self._refused, []
+        for done in refused:
+            self._put(done)
+        for path in self.state.interrupts.keys() - self._told:
+            self._told.add(path)
+            self.executor.cancel(path)
+
+    async def _wait(self) -> None:
+        if self._inbox:
+            return
+        if not (self.state.running or self.state.timers):
+            raise PolyphonyError("PLY2299", "the run can neither go on nor end", hint="report this as a bug")
+        self._wake.clear()
+        timeout = None
+        if self.state.timers and not self._interrupting:
+            timeout = max(0.0, (self.state.timers[0][0] - self.clock()) / 1000)
+        try:
+            async with asyncio.timeout(timeout):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    def _absorb(self) -> None:
+        """Turn what was reported since into events."""
+        while self._inbox:
+            match self._inbox.popleft():
+                case Done() as done:
+                    self._done(done)
+                case Said() as said:
+                    self._said(said)
+                case CancelRequest() as request:
+                    if self.state.ending is None:
+                        self.record(Draft("run.cancelling", request.node, None, {"reason": request.reason}))
+                case Interrupt():
+                    self._begin_interrupt()
+
+    def _done(self, done: Done) -> None:
+        self._told.discard(done.path)
+        self._progress.pop(done.path, None)
+        draft = self._interrupted(done) or conclude(
+            self.state, done.path, done.attempt, done.outcome, self._moment()
+        )
+        log = self.logs.seal(done.path, done.attempt)
+        if draft is not None:
+            extra: dict[str, JsonValue] = {"ms": round(done.outcome.seconds * 1000)}
+            if log is not None:
+                extra["log"] = log
+            self.record(replace(draft, data={**draft.data, **extra}))
+
+    def _interrupted(self, done: Done) -> Draft | None:
+        """An attempt that the interrupt ended: it is ready again when the run is resumed."""
+        node = self.state.nodes[done.path]
+        ended = isinstance(done.outcome, Failure) and done.outcome.kind == "cancelled"
+        if self._interrupting and ended and node.cancelling is None:
+            return Draft("node.cancelled", done.path, done.attempt, {"reason": "interrupted"})
+        return None
+
+    def _said(self, said: Said) -> None:
+        now = self._moment().now_ms
+        match said.event.type:
+            case "log":
+                self.logs.write(said.path, said.attempt, now, said.event.data)
+            case "progress":
+                if now - self._progress.get(said.path, 0) >= _PROGRESS_MS:
+                    self._progress[said.path] = now
+                    self.record(Draft("node.progress", said.path, said.attempt, said.event.data))
+            case "usage":
+                self.record(Draft("node.usage", said.path, said.attempt, said.event.data))
+            case "connection":
+                self.record(Draft("node.connection", said.path, said.attempt, said.event.data))
+
+    def _begin_interrupt(self) -> None:
+        if not self._interrupting:
+            self._interrupting = True
+            for path in self._in_flight():
+                self.executor.cancel(path)
+
+    def _end_interrupt(self) -> None:
+        if self._interrupting and not self.state.running and not self._over():
+            self.record(Draft("run.halted", None, None, {"reason": "interrupted"}))
+
+    def _in_flight(self) -> Iterator[str]:
+        yield from tuple(self.state.running)
+
+
+def replay(state: RunState, journal: Journal) -> RunState:
+    """Let a fresh state see everything a journal holds."""
+    for event in journal.events():
+        evolve(state, event)
+    return state

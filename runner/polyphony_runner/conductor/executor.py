@@ -1,0 +1,101 @@
+"""Executors: what carries out started attempts. ``LocalExecutor`` does it in this process, by asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from polyphony_runner.runtimes.protocol import Assignment, Failure, NodeEvent, Outcome, Runtime
+
+# What the runtime itself may need to end a process tree after its own limit, before we step in.
+_GRACE_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """An attempt is over, its process tree dead."""
+
+    path: str
+    attempt: int
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A node said something while running."""
+
+    path: str
+    attempt: int
+    event: NodeEvent
+
+
+Report = Callable[[Done | Said], None]
+
+
+class Executor(Protocol):
+    """Carries out attempts whose start is already in the journal.
+
+    Contract: each ``start`` leads to exactly one ``Done`` through ``report``, also when cancelled; ``report`` is
+    called in the event loop's thread; nothing of an attempt is reported after its ``Done``.
+    """
+
+    def start(self, assignment: Assignment, timeout: float | None, report: Report) -> None:
+        """Begin an attempt; ``timeout`` in seconds."""
+        ...
+
+    def cancel(self, path: str) -> None:
+        """End the attempt of a node; nothing happens when there is none."""
+        ...
+
+    async def close(self) -> None:
+        """End everything and wait for it."""
+        ...
+
+
+class LocalExecutor:
+    """Attempts as tasks of this event loop; the Conductor bounds how many there are."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def start(self, assignment: Assignment, timeout: float | None, report: Report) -> None:
+        """Begin an attempt."""
+        path = assignment.node
+        task = asyncio.get_running_loop().create_task(self._attempt(assignment, timeout, report))
+        self._tasks[path] = task
+
+    def cancel(self, path: str) -> None:
+        """End the attempt of a node."""
+        if (task := self._tasks.get(path)) is not None:
+            task.cancel()
+
+    async def close(self) -> None:
+        """End everything and wait for it."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._runtime.close()
+
+    async def _attempt(self, assignment: Assignment, timeout: float | None, report: Report) -> None:
+        path, attempt, began = assignment.node, assignment.attempt, time.monotonic()
+
+        def sink(event: NodeEvent) -> None:
+            report(Said(path, attempt, event))
+
+        outcome: Outcome
+        try:
+            async with asyncio.timeout(None if timeout is None else timeout + _GRACE_SECONDS * (timeout > 0)):
+                outcome = await self._runtime.run(assignment, sink)
+        except TimeoutError:
+            outcome = Failure("timeout", f"took longer than {timeout:g} s")
+        except asyncio.CancelledError:
+            outcome = Failure("cancelled", "cancelled", retryable=False)
+        except Exception as error:  # noqa: BLE001  # a bug of a runtime must end its node, not the run
+            outcome = Failure("internal", f"{type(error).__name__}: {error}", retryable=False)
+        self._tasks.pop(path, None)
+        report(Done(path, attempt, replace(outcome, seconds=outcome.seconds or time.monotonic() - began)))

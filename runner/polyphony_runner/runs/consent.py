@@ -1,0 +1,78 @@
+"""Agreeing to what a melody given by path may touch: asked once for each path and permissions digest (CONTRACT §3)."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from polyphony_runner.files import private_folder, write_atomic
+from polyphony_runner.runs.errors import RunConsentError
+from polyphony_schemas.permissions.declared import Grants
+from polyphony_schemas.permissions.digest import canonical_document, digest
+from polyphony_schemas.permissions.words import describe
+from polyphony_schemas.values import JsonValue
+
+# Shown what is asked for, in lines; whether the person agrees. None: there is nobody to ask.
+AskConsent = Callable[[Sequence[str], str], bool]
+
+
+def require_consent(
+    ceiling: Grants,
+    evaluated: Mapping[str, JsonValue],
+    *,
+    folder: Path,
+    work: Path,
+    kept: Path,
+    accepted: str | None,
+    ask: AskConsent | None,
+) -> None:
+    """Return when a person agreed, now or earlier; else ``RunConsentError`` PLY2412 with the flag to give."""
+    wanted = digest(ceiling)
+    if only_own_folder(evaluated, folder, work) or accepted == wanted:
+        if accepted == wanted:
+            _remember(kept, folder, wanted)
+        return
+    if wanted in _agreed(kept).get(str(folder), ()):
+        return
+    if accepted is None and ask is not None and ask(describe(ceiling), wanted):
+        _remember(kept, folder, wanted)
+        return
+    why = "nobody agreed to them yet" if accepted is None else f"the flag names {accepted!r}"
+    raise RunConsentError(
+        "PLY2412",
+        f"the melody asks for permissions and {why}: {'; '.join(describe(ceiling))}",
+        hint=f"read them, then repeat with --accept-permissions {wanted}",
+        details={"permissions": canonical_document(ceiling), "digest": wanted},
+    )
+
+
+def only_own_folder(evaluated: Mapping[str, JsonValue], folder: Path, work: Path) -> bool:
+    """Whether nothing is asked for beyond reading the melody's own folder."""
+    own = Path(os.path.realpath(folder))
+    for key, items in evaluated.items():
+        for item in items if isinstance(items, (list, tuple)) else (items,):
+            path = item.get("path") if isinstance(item, Mapping) else item
+            if key != "read" or not isinstance(path, str):
+                return False
+            if not Path(os.path.realpath(work / path)).is_relative_to(own):
+                return False
+    return True
+
+
+def _agreed(kept: Path) -> dict[str, list[str]]:
+    try:
+        value: dict[str, list[str]] = json.loads(kept.read_bytes())
+    except FileNotFoundError:
+        return {}
+    return value
+
+
+def _remember(kept: Path, folder: Path, wanted: str) -> None:
+    agreed = _agreed(kept)
+    digests = agreed.setdefault(str(folder), [])
+    if wanted not in digests:
+        digests.append(wanted)
+        private_folder(kept.parent)
+        write_atomic(kept, json.dumps(agreed, indent=1, sort_keys=True).encode() + b"\n")

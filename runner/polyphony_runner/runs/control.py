@@ -1,0 +1,73 @@
+"""Requests of other processes to the one that executes a run: small files in the run's ``control/`` folder.
+
+The asking process writes ``cancel-<random>.json`` (atomically) and watches the journal for the effect; the executing
+one takes the file up within a tenth of a second and removes it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from polyphony_runner.conductor.conductor import CancelRequest
+from polyphony_runner.files import private_folder, write_atomic
+from polyphony_runner.journal.file import is_held, read_journal
+from polyphony_runner.runs.folder import RunFolder
+
+_PAUSE = 0.1
+_FINAL_TYPES = (
+    "node.succeeded",
+    "node.failed",
+    "node.skipped",
+    "node.dead",
+    "node.cancelled",
+    "scope.closed",
+)
+
+
+async def watch(folder: RunFolder, request: Callable[[CancelRequest], None]) -> None:
+    """Hand every request to the Conductor, until cancelled."""
+    while True:
+        for path in _requests(folder.control):
+            wanted = json.loads(path.read_bytes())
+            path.unlink()
+            request(CancelRequest(wanted["node"]))
+        await asyncio.sleep(_PAUSE)
+
+
+def ask_to_cancel(folder: RunFolder, node: str | None) -> None:
+    """Leave a request for the executing process."""
+    private_folder(folder.control)
+    path = folder.control / f"cancel-{secrets.token_hex(8)}.json"
+    write_atomic(path, json.dumps({"node": node}).encode())
+
+
+def took_effect(folder: RunFolder, node: str | None, patience: float) -> bool:
+    """Wait until the journal says that the run, or the node, is over; False when its process ended before that."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        held = is_held(folder.journal)
+        for event in read_journal(folder.journal):
+            if event.type == "run.finished" or (
+                node is not None and event.node == node and event.type in _FINAL_TYPES
+            ):
+                return True
+        if not held:
+            return False
+        time.sleep(_PAUSE)
+    return False
+
+
+def clear(folder: RunFolder) -> None:
+    """Forget requests that nobody took up."""
+    for path in _requests(folder.control):
+        path.unlink(missing_ok=True)
+
+
+def _requests(folder: Path) -> Iterator[Path]:
+    if folder.is_dir():
+        yield from sorted(folder.glob("cancel-*.json"))

@@ -1,0 +1,183 @@
+"""One run on disk: ``runs/<run>/`` (0700) with everything that going on or looking back needs.
+
+```
+journal.jsonl   the truth            run.json    where it came from: names, folders, packages, flags
+graph.json      the compiled graph   head.json   the journal's head, signed by the home's run key
+logs/           what nodes wrote     control/    requests of other processes, removed once taken up
+```
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from polyphony_schemas.graph.codec import from_json, to_json
+
+from polyphony_runner.files import private_folder, write_atomic
+from polyphony_runner.runs.errors import RunError
+from polyphony_schemas.graph.model import CompiledMelody
+from polyphony_schemas.values import JsonObject, JsonValue, RunId
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_ID_LENGTH = 28
+
+
+def new_run_id(now_ms: int) -> RunId:
+    """``r_`` and a lower-case ULID: 48 bits of time, 80 of chance; ids sort by time."""
+    number = (now_ms << 80) | secrets.randbits(80)
+    return RunId("r_" + "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5)))
+
+
+@dataclass(frozen=True, slots=True)
+class PackageRecord:
+    """Which package a node's ``uses`` meant, so that resuming needs neither lock nor override."""
+
+    root: str
+    tree: str | None
+    local: bool
+    name: str = ""
+    version: str = ""
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """As kept in ``run.json`` and told by ``run.created``."""
+        return {
+            "root": self.root,
+            "tree": self.tree,
+            "local": self.local,
+            "name": self.name,
+            "version": self.version,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """Where a run came from. ``folder`` is the melody's own, ``work`` what relative paths are relative to."""
+
+    run: RunId
+    name: str
+    version: str
+    folder: str
+    work: str
+    local: bool
+    tree: str | None
+    packages: Mapping[str, PackageRecord]
+    ceiling: Mapping[str, JsonValue]
+    unsafe_no_sandbox: bool = False
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """The document ``run.json``."""
+        return {
+            "run": self.run,
+            "name": self.name,
+            "version": self.version,
+            "folder": self.folder,
+            "work": self.work,
+            "local": self.local,
+            "tree": self.tree,
+            "packages": {uses: package.to_json() for uses, package in self.packages.items()},
+            "ceiling": dict(self.ceiling),
+            "unsafe_no_sandbox": self.unsafe_no_sandbox,
+        }
+
+    @classmethod
+    def from_json(cls, value: JsonObject) -> RunRecord:
+        """Read what ``to_json`` gave."""
+        packages = value["packages"]
+        ceiling = value["ceiling"]
+        return cls(
+            run=RunId(str(value["run"])),
+            name=str(value["name"]),
+            version=str(value["version"]),
+            folder=str(value["folder"]),
+            work=str(value["work"]),
+            local=bool(value["local"]),
+            tree=None if value["tree"] is None else str(value["tree"]),
+            packages={uses: _package(one) for uses, one in packages.items()}
+            if isinstance(packages, Mapping)
+            else {},
+            ceiling=ceiling if isinstance(ceiling, Mapping) else {},
+            unsafe_no_sandbox=bool(value["unsafe_no_sandbox"]),
+        )
+
+
+def _package(value: JsonValue) -> PackageRecord:
+    fields = value if isinstance(value, Mapping) else {}
+    return PackageRecord(
+        root=str(fields["root"]),
+        tree=None if fields["tree"] is None else str(fields["tree"]),
+        local=bool(fields["local"]),
+        name=str(fields["name"]),
+        version=str(fields["version"]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The places of one run."""
+
+    path: Path
+
+    @property
+    def run(self) -> RunId:
+        """The run's id."""
+        return RunId(self.path.name)
+
+    @property
+    def journal(self) -> Path:
+        """The journal's file."""
+        return self.path / "journal.jsonl"
+
+    @property
+    def head(self) -> Path:
+        """The signed head."""
+        return self.path / "head.json"
+
+    @property
+    def logs(self) -> Path:
+        """Folder of log files."""
+        return self.path / "logs"
+
+    @property
+    def control(self) -> Path:
+        """Folder of requests."""
+        return self.path / "control"
+
+    def write(self, record: RunRecord, melody: CompiledMelody) -> None:
+        """Make the folder and keep what resuming needs."""
+        private_folder(self.path)
+        private_folder(self.control)
+        graph = json.dumps(to_json(melody), separators=(",", ":")).encode()
+        (self.path / "graph.json").write_bytes(graph)
+        write_atomic(self.path / "run.json", json.dumps(record.to_json(), indent=1).encode() + b"\n")
+
+    def record(self) -> RunRecord:
+        """Where the run came from."""
+        return RunRecord.from_json(json.loads((self.path / "run.json").read_bytes()))
+
+    def melody(self) -> CompiledMelody:
+        """The compiled graph."""
+        return from_json(json.loads((self.path / "graph.json").read_bytes()))
+
+
+def find_run(runs: Path, run: str) -> RunFolder:
+    """The folder of a run given by its id or by a unique beginning of at least four characters; PLY2402."""
+    if (runs / run / "run.json").is_file() and "/" not in run:
+        return RunFolder(runs / run)
+    found = [folder for folder in all_runs(runs) if folder.run.startswith(run)] if len(run) >= 4 else []
+    if len(found) == 1:
+        return found[0]
+    what = f"{len(found)} runs begin with {run!r}" if found else f"there is no run {run!r}"
+    raise RunError("PLY2402", what, hint="polyphony runs lists them")
+
+
+def all_runs(runs: Path) -> Iterator[RunFolder]:
+    """Every run of a home, the newest first."""
+    if not runs.is_dir():
+        return
+    for path in sorted(runs.iterdir(), reverse=True):
+        if path.name.startswith("r_") and len(path.name) == _ID_LENGTH and (path / "run.json").is_file():
+            yield RunFolder(path)

@@ -1,0 +1,140 @@
+"""From a path to a compiled melody: the document, the packages it names, the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from polyphony_runner.packages import Package, PackageSource, is_core
+from polyphony_runner.runs.errors import RunError
+from polyphony_schemas.errors import FormatError
+from polyphony_schemas.graph.compile import compile_melody
+from polyphony_schemas.graph.interface import extension_interface
+from polyphony_schemas.graph.model import CompiledMelody, Graph
+from polyphony_schemas.melody import Melody
+from polyphony_schemas.permissions.declared import Grants, ceiling_of
+from polyphony_schemas.values import JsonValue
+from polyphony_schemas.yaml12 import read_document
+
+MELODY_FILES = ("melody.yaml", "melody.json")
+
+
+@dataclass(frozen=True, slots=True)
+class MelodyFile:
+    """A melody document on disk. ``folder`` is the root of its package."""
+
+    path: Path
+    folder: Path
+    melody: Melody
+
+    @property
+    def ceiling(self) -> Grants:
+        """What the melody's nodes may have at most, as written."""
+        return ceiling_of(self.melody.config.permissions)
+
+
+def read_melody(path: Path) -> MelodyFile:
+    """Read the melody at a path (folder or file); PLY2404 when there is none, PLY2401 when it is invalid."""
+    file = find_melody(path)
+    document = read_document(file.read_bytes(), file.name)
+    if document.problems:
+        first = document.problems[0]
+        raise _invalid(
+            file, f"line {first.line}, column {first.column}: {first.message}", len(document.problems)
+        )
+    try:
+        melody = Melody.model_validate(document.value)
+    except ValidationError as error:
+        found = error.errors()
+        place = "/".join(map(str, found[0]["loc"]))
+        raise _invalid(file, f"{place}: {found[0]['msg']}", len(found)) from None
+    return MelodyFile(file, file.parent, melody)
+
+
+def find_melody(path: Path) -> Path:
+    """The melody's file, absolute."""
+    candidates = [path / name for name in MELODY_FILES] if path.is_dir() else [path]
+    for file in candidates:
+        if file.is_file():
+            return file.absolute()
+    raise RunError(
+        "PLY2404", f"there is no melody at {str(path)!r}", hint="polyphony new melody DIR makes one"
+    )
+
+
+def find_packages(melody: MelodyFile, source: PackageSource) -> dict[str, Package]:
+    """Every package the melody names, by the words of ``uses``; PLY2408 names all that are missing."""
+    found: dict[str, Package] = {}
+    missing: list[str] = []
+    for uses in sorted(set(_uses(melody.melody.model_dump(mode="json", by_alias=True)["nodes"]))):
+        if is_core(uses):
+            continue
+        package = source.find(uses, melody.folder)
+        if package is None:
+            missing.append(uses)
+        else:
+            found[uses] = package
+    if missing:
+        raise RunError(
+            "PLY2408",
+            f"not installed: {', '.join(missing)}",
+            hint=f"polyphony install {' '.join(missing)}",
+            details={"missing": missing},
+        )
+    return found
+
+
+def compile_file(melody: MelodyFile, packages: Mapping[str, Package]) -> CompiledMelody:
+    """The graph; PLY2401 when the melody is invalid."""
+    interfaces = {uses: extension_interface(package.manifest) for uses, package in packages.items()}
+    try:
+        return compile_melody(melody.melody, interfaces)
+    except FormatError as error:
+        raise RunError(
+            "PLY2401",
+            f"{melody.path.name} is invalid: {error.message}",
+            hint=f"polyphony validate {melody.folder} lists every problem",
+            details=error.details,
+        ) from None
+
+
+def refuse_later_features(melody: CompiledMelody) -> None:
+    """PLY2409 names everything the melody needs that this version does not run yet."""
+    features = sorted(melody.features - {"computed bounds"})
+    if features:
+        raise RunError(
+            "PLY2409",
+            f"this melody needs what this version does not run yet: {', '.join(features)}",
+            hint="validate and publish accept it; leave the feature out to run it now",
+            details={"features": features},
+        )
+
+
+def all_nodes(graph: Graph, prefix: str = "") -> Iterator[str]:
+    """The places of all nodes in the document, scopes included."""
+    for name, node in graph.nodes.items():
+        yield prefix + name
+        if node.body is not None:
+            yield from all_nodes(node.body, f"{prefix}{name}/")
+
+
+def _uses(nodes: JsonValue) -> Iterator[str]:
+    if not isinstance(nodes, Mapping):
+        return
+    for node in nodes.values():
+        if isinstance(node, Mapping):
+            if isinstance(uses := node.get("uses"), str):
+                yield uses
+            yield from _uses(node.get("nodes"))
+
+
+def _invalid(file: Path, why: str, count: int) -> RunError:
+    more = f" (and {count - 1} more)" if count > 1 else ""
+    return RunError(
+        "PLY2401",
+        f"{file.name} is invalid: {why}{more}",
+        hint=f"polyphony validate {file.parent} lists every problem",
+    )

@@ -1,0 +1,60 @@
+"""Development overrides: ``--override NAME=PATH`` and ``melody.local.yaml`` beside the melody (CONTRACT §3)."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from polyphony_runner.runs.errors import RunError
+from polyphony_schemas.errors import UsageError
+from polyphony_schemas.yaml12 import read_document
+
+LOCAL_FILE = "melody.local.yaml"
+
+
+def read_overrides(folder: Path, words: Sequence[str], *, in_store: bool = False) -> dict[str, Path]:
+    """Folders by ``owner/name``; what the command line says wins over the file."""
+    found = _of_file(folder, in_store=in_store)
+    for word in words:
+        name, equals, text = word.partition("=")
+        if not equals or "/" not in name:
+            raise UsageError("PLY2410", f"{word!r} is no override", hint="write --override owner/name=PATH")
+        found[name] = Path(text).expanduser().absolute()
+    for name, given in found.items():
+        if not given.is_dir():
+            raise UsageError("PLY2410", f"the override of {name} names no folder: {str(given)!r}")
+    return found
+
+
+def _of_file(folder: Path, *, in_store: bool) -> dict[str, Path]:
+    file = folder / LOCAL_FILE
+    if not file.exists():
+        return {}
+    if in_store or _tracked(file):
+        raise RunError(
+            "PLY2411",
+            f"{LOCAL_FILE} is part of the package: overrides may never travel with it",
+            hint=f"git rm --cached {LOCAL_FILE} and add it to .gitignore",
+        )
+    document = read_document(file.read_bytes(), LOCAL_FILE)
+    value = document.value
+    overrides = value.get("overrides") if isinstance(value, Mapping) else None
+    if document.problems or not isinstance(overrides, Mapping) or set(value) - {"overrides"}:  # type: ignore[arg-type]  # a mapping here
+        raise RunError(
+            "PLY2410", f"{LOCAL_FILE} holds no map of overrides", hint="overrides: {owner/name: ../folder}"
+        )
+    return {str(name): (folder / str(path)).resolve() for name, path in overrides.items()}
+
+
+def _tracked(file: Path) -> bool:
+    try:
+        done = subprocess.run(
+            ["git", "ls-files", "--error-unmatch", file.name],
+            cwd=file.parent,
+            capture_output=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        return False
+    return done.returncode == 0

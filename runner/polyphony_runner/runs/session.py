@@ -1,0 +1,236 @@
+"""One run in this process: opens the journal, replays it, lets the Conductor go on, signs the head.
+
+``begin`` writes the first events of a new run, ``take_up`` replays one that exists; both give a ``Session``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from polyphony_runner.artifacts.store import FolderArtifacts
+from polyphony_runner.conductor.assignments import RunContext
+from polyphony_runner.conductor.conductor import CancelRequest, Conductor, Interrupt, Observer, replay
+from polyphony_runner.conductor.executor import LocalExecutor
+from polyphony_runner.conductor.moment import Draft
+from polyphony_runner.conductor.state import RunState
+from polyphony_runner.conductor.storage import ValueStore
+from polyphony_runner.home import Home
+from polyphony_runner.journal.file import FileJournal
+from polyphony_runner.packages import PackageTable, read_extension
+from polyphony_runner.runs import control
+from polyphony_runner.runs.assemble import AssembledRun
+from polyphony_runner.runs.errors import RunError
+from polyphony_runner.runs.folder import RunFolder, RunRecord
+from polyphony_runner.runs.head import sign_head
+from polyphony_runner.runs.logs import RunLogs
+from polyphony_runner.runtimes.protocol import Assignment, Failure, Outcome, Runtime, Sink
+from polyphony_schemas.values import JsonValue, TreeId
+
+# Makes the runtime of a run once its packages are known.
+RuntimeFactory = Callable[[PackageTable, FolderArtifacts, Path], Runtime]
+
+
+@dataclass(slots=True)
+class Session:
+    """A run whose journal this process holds."""
+
+    folder: RunFolder
+    record: RunRecord
+    state: RunState
+    journal: FileJournal
+    values: ValueStore
+    artifacts: FolderArtifacts
+    home: Home
+    on_second_signal: Callable[[], None] = field(default=lambda: None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.journal.close()
+
+    def execute(self, runtime: RuntimeFactory, observer: Observer) -> RunState:
+        """Go on until the run is finished or halted; then sign the journal's head."""
+        packages = _packages(self.record)
+        context = RunContext(
+            run=self.record.run,
+            work=Path(self.record.work),
+            folder=Path(self.record.folder),
+            packages=packages,
+            ceiling={key: _items(items) for key, items in self.record.ceiling.items()},
+            allow_unsandboxed=self.record.unsafe_no_sandbox,
+        )
+
+        async def run() -> None:
+            executor = LocalExecutor(runtime(packages, self.artifacts, Path(self.record.folder)))
+            conductor = Conductor(
+                state=self.state,
+                journal=self.journal,
+                executor=executor,
+                context=context,
+                values=self.values,
+                logs=RunLogs(self.folder.logs),
+                observer=observer,
+            )
+            self._first_events(conductor)
+            watcher = asyncio.ensure_future(control.watch(self.folder, conductor.request))
+            self._listen(conductor)
+            try:
+                await conductor.run()
+            finally:
+                watcher.cancel()
+                await executor.close()
+
+        asyncio.run(run())
+        sign_head(self.folder, self.journal, self.home.keys)
+        return self.state
+
+    def cancel(self, request: CancelRequest) -> RunState:
+        """Cancel a run that no process executes: its whole, or one node after which it stays halted."""
+        conductor = Conductor(
+            state=self.state,
+            journal=self.journal,
+            executor=LocalExecutor(_NoRuntime()),
+            context=RunContext(self.record.run, Path(), Path(), PackageTable()),
+            values=self.values,
+            logs=RunLogs(self.folder.logs),
+        )
+        self._first_events(conductor)
+        conductor.settle(request)
+        sign_head(self.folder, self.journal, self.home.keys)
+        return self.state
+
+    def _first_events(self, conductor: Conductor) -> None:
+        if self.state.next_seq > 1:
+            cut: dict[str, JsonValue] = {"cut": self.journal.cut} if self.journal.cut else {}
+            conductor.record(Draft("run.resumed", data=cut))
+        else:
+            conductor.record(Draft("run.started"))
+        conductor.flush()
+
+    def _listen(self, conductor: Conductor) -> None:
+        """The first signal interrupts the run; what a second one does is the caller's."""
+        loop = asyncio.get_running_loop()
+        received: list[None] = []
+
+        def interrupt() -> None:
+            if received:
+                self.on_second_signal()
+            received.append(None)
+            conductor.request(Interrupt())
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with suppress(NotImplementedError, RuntimeError, ValueError):  # not in the main thread
+                loop.add_signal_handler(number, interrupt)
+
+
+def begin(assembled: AssembledRun, home: Home) -> Session:
+    """Write the first event of a new run; the run exists from here on."""
+    folder = assembled.folder
+    session = _open(folder, assembled.record, home)
+    graph = hashlib.sha256((folder.path / "graph.json").read_bytes()).hexdigest()
+    record = assembled.record
+    packages: dict[str, JsonValue] = {
+        uses: {"name": one.name, "version": one.version, "tree": one.tree, "local": one.local}
+        for uses, one in record.packages.items()
+    }
+    data: dict[str, JsonValue] = {
+        "run": record.run,
+        "name": record.name,
+        "version": record.version,
+        "tree": record.tree,
+        "local": record.local,
+        "graph": graph,
+        "packages": packages,
+        "inputs": dict(assembled.inputs),
+        "work": record.work,
+        "ceiling": dict(record.ceiling),
+        "unsafe_no_sandbox": record.unsafe_no_sandbox,
+    }
+    conductor = Conductor(
+        state=session.state,
+        journal=session.journal,
+        executor=LocalExecutor(_NoRuntime()),
+        context=RunContext(record.run, Path(), Path(), PackageTable()),
+        values=session.values,
+        logs=RunLogs(folder.logs),
+    )
+    conductor.record(Draft("run.created", data=data))
+    conductor.flush()
+    return session
+
+
+def take_up(folder: RunFolder, home: Home) -> Session:
+    """Open a run that exists and replay its journal; PLY2414 when it is over, PLY2102 when it is being executed."""
+    session = _open(folder, folder.record(), home)
+    if session.state.finished:
+        session.journal.close()
+        raise RunError(
+            "PLY2414",
+            f"the run {folder.run!r} is over: {session.state.status}",
+            hint=f"polyphony show {folder.run}",
+        )
+    return session
+
+
+def load_state(folder: RunFolder, home: Home) -> RunState:
+    """The state of a run as its journal tells it now, whoever executes it."""
+    from polyphony_runner.conductor.evolve import evolve
+    from polyphony_runner.journal.file import read_journal
+
+    state = RunState(folder.melody(), ValueStore(FolderArtifacts(home.artifacts)))
+    for event in read_journal(folder.journal):
+        evolve(state, event)
+    return state
+
+
+def _open(folder: RunFolder, record: RunRecord, home: Home) -> Session:
+    artifacts = FolderArtifacts(home.artifacts)
+    values = ValueStore(artifacts)
+    journal = FileJournal(folder.journal)
+    try:
+        state = replay(RunState(folder.melody(), values), journal)
+    except BaseException:
+        journal.close()
+        raise
+    return Session(folder, record, state, journal, values, artifacts, home)
+
+
+def _packages(record: RunRecord) -> PackageTable:
+    return PackageTable(
+        {
+            uses: read_extension(
+                Path(one.root),
+                tree=None if one.tree is None else TreeId(one.tree),
+                local=one.local,
+                name=one.name,
+            )
+            for uses, one in record.packages.items()
+        }
+    )
+
+
+def _items(value: JsonValue) -> tuple[JsonValue, ...]:
+    return tuple(value) if isinstance(value, (list, tuple)) else (value,)
+
+
+class _NoRuntime:
+    """Where nothing may be started."""
+
+    async def run(self, assignment: Assignment, sink: Sink) -> Outcome:
+        """Refuse: a Conductor that only writes starts nothing."""
+        del assignment, sink
+        return Failure("internal", "nothing may start here", retryable=False)
+
+    async def close(self) -> None:
+        """Nothing to end."""
