@@ -121,7 +121,7 @@ def check_name(text: str, what: str = "name") -> str:
         raise FormatError(
             BAD_NAME,
             f"got {what} {text[:80]!r}, expected 1 to 40 lower-case letters, digits and single '-' inside",
-            hint=f"use a {what} like 'my-package'",
+            hint=f"write the {what} like 'my-package'",
         )
     return text
 
@@ -132,7 +132,7 @@ def check_id(text: str, what: str = "id") -> str:
         raise FormatError(
             BAD_ID,
             f"got {what} {text[:80]!r}, expected a lower-case letter, then at most 62 of a-z, 0-9 and _",
-            hint=f"use a {what} like 'my_step'",
+            hint=f"write the {what} like 'my_step'",
         )
     if text in RESERVED_IDS:
         raise FormatError(

@@ -121,6 +121,7 @@ class _Planner:
             draft.pieces.append(self.source[self.tokens[index - 1].end : token.start])
         if token.text == "." and token.kind == "mark":
             self.check_dot(index)
+            self.check_member(index)
         if token.kind != "name" or (token.text in _CONSTANTS and not self.is_mark(index - 1, ".")):
             draft.pieces.append(token.text)
             return index + 1
@@ -249,6 +250,13 @@ class _Planner:
                 "got '.' after nothing",
                 self.tokens[index].start,
                 "name what the member belongs to",
+            )
+
+    def check_member(self, index: int) -> None:
+        after = self.tokens[index + 1] if index + 1 < len(self.tokens) else None
+        if after is None or after.kind != "name":
+            raise refuse(
+                limits.SYNTAX, "got '.' without a name after it", self.tokens[index].start, "name the member"
             )
 
     def check_has(self, index: int) -> None:
