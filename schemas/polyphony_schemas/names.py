@@ -27,7 +27,9 @@ BAD_ID = "PLY1307"
 BAD_REFERENCE = "PLY1308"
 
 FIRST_PARTY_OWNER = "polyphony"
-NAME_PATTERN = r"^[a-z0-9](?:[a-z0-9]|-(?!-)){0,38}[a-z0-9]$|^[a-z0-9]$"
+# For schemas and RE2 alike, so without lookaround; a name has at most MAX_NAME characters besides.
+MAX_NAME = 40
+NAME_PATTERN = r"^[a-z0-9](-?[a-z0-9])*$"
 ID_PATTERN = r"^[a-z][a-z0-9_]{0,62}$"
 
 # CEL's own words (specification, "IDENT" less RESERVED), and those that Polyphony gives a meaning.
@@ -117,7 +119,7 @@ Uses = PackageReference | LocalReference | CoreReference
 
 def check_name(text: str, what: str = "name") -> str:
     """``text`` if it is an owner or package name; raises FormatError (PLY1306)."""
-    if not _NAME.fullmatch(text):
+    if len(text) > MAX_NAME or not _NAME.fullmatch(text):
         raise FormatError(
             BAD_NAME,
             f"got {what} {text[:80]!r}, expected 1 to 40 lower-case letters, digits and single '-' inside",

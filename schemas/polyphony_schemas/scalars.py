@@ -22,7 +22,8 @@ BAD_DURATION = "PLY1301"
 BAD_SIZE = "PLY1302"
 BAD_MONEY = "PLY1303"
 
-DURATION_PATTERN = r"^(?=[0-9])([0-9]+d)?([0-9]+h)?([0-9]+m(?!s))?([0-9]+s)?([0-9]+ms)?$"
+# For schemas and RE2 alike, so without lookaround; a duration is not empty either.
+DURATION_PATTERN = r"^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$"
 SIZE_PATTERN = r"^[0-9]+(B|KiB|MiB|GiB)$"
 MONEY_PATTERN = r"^(0|[1-9][0-9]{0,11})(\.[0-9]{1,6})?$"
 
@@ -38,7 +39,7 @@ _MAX = 2**53 - 1
 
 def parse_duration(text: str) -> int:
     """Milliseconds of ``text``; raises FormatError (PLY1301)."""
-    if len(text) > _MAX_TEXT or not _DURATION.fullmatch(text):
+    if not 0 < len(text) <= _MAX_TEXT or not _DURATION.fullmatch(text):
         raise _bad(BAD_DURATION, "duration", text, "numbers with d, h, m, s, ms, like 1d2h3m4s5ms or 90s")
     factors = dict(_UNITS)
     total = sum(int(number) * factors[unit] for number, unit in _PART.findall(text))

@@ -3,7 +3,10 @@ from __future__ import annotations
 import pytest
 
 from polyphony_schemas.errors import FormatError
+from polyphony_schemas.json_schema import check_schema
 from polyphony_schemas.names import (
+    ID_PATTERN,
+    NAME_PATTERN,
     RESERVED_IDS,
     CoreReference,
     LocalReference,
@@ -16,6 +19,8 @@ from polyphony_schemas.names import (
     parse_package,
     parse_uses,
 )
+from polyphony_schemas.scalars import DURATION_PATTERN, MONEY_PATTERN, SIZE_PATTERN
+from polyphony_schemas.semver import VERSION_PATTERN
 
 
 @pytest.mark.parametrize("name", ["a", "1", "full-stack-review", "a" * 40, "x1-y2"])
@@ -95,3 +100,10 @@ def test_tells_paths_from_names(word: str, path: bool) -> None:
 def test_hints_at_the_nearest_known_word() -> None:
     assert nearest("conections", ["config", "connections"]) == "connections"
     assert did_you_mean("zzz", ["config"]) == ""
+
+
+@pytest.mark.parametrize(
+    "pattern", [ID_PATTERN, NAME_PATTERN, DURATION_PATTERN, SIZE_PATTERN, MONEY_PATTERN, VERSION_PATTERN]
+)
+def test_the_patterns_may_stand_in_schemas(pattern: str) -> None:
+    assert check_schema({"pattern": pattern}) == []

@@ -2,20 +2,24 @@ from __future__ import annotations
 
 import doctest
 from decimal import Decimal
+from types import ModuleType
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyphony_schemas import names, scalars, semver
+from polyphony_schemas import names, scalars, semver, yaml12
 from polyphony_schemas.errors import FormatError
+from polyphony_schemas.expressions import numbers
+from polyphony_schemas.json_schema import finding, wires
 
 
-@pytest.mark.parametrize("module", [scalars, semver, names])
-def test_the_examples_in_the_modules_are_true(module: object) -> None:
-    import types
-
-    assert isinstance(module, types.ModuleType)
+@pytest.mark.parametrize(
+    "module",
+    [scalars, semver, names, yaml12, yaml12.document, yaml12.scalar, numbers, finding, wires],
+    ids=lambda module: module.__name__,
+)
+def test_the_examples_in_the_modules_are_true(module: ModuleType) -> None:
     assert doctest.testmod(module, optionflags=doctest.ELLIPSIS).failed == 0
 
 

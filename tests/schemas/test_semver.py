@@ -15,7 +15,8 @@ versions = st.builds(Version, numbers, numbers, numbers, marks, st.sampled_from(
 def test_orders_as_the_specification_does() -> None:
     texts = "1.0.0-alpha 1.0.0-alpha.1 1.0.0-alpha.beta 1.0.0-beta 1.0.0-beta.2 1.0.0-beta.11 1.0.0-rc.1 1.0.0 2.0.0"
     ordered = [Version.parse(text) for text in texts.split()]
-    assert sorted(ordered[::-1]) == ordered
+    shuffled = ordered[4:] + ordered[:4]
+    assert sorted(shuffled) == ordered
 
 
 @given(versions, versions, versions)

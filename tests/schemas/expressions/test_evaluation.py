@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from polyphony_schemas.errors import ExpressionError
 from polyphony_schemas.expressions import compile_expression, evaluate, typed
-from polyphony_schemas.values import JsonValue
+from polyphony_schemas.values import JsonObject, JsonValue
 
 NODES = ("a", "b")
 NAMES = ("inputs", "l", "s")
@@ -26,8 +26,9 @@ def refused(text: str, **environment: JsonValue) -> ExpressionError:
 
 
 def test_reading_a_port_without_a_value_is_an_error_that_names_it() -> None:
-    for environment in ({}, {"a": {}}, {"a": {"m": 1}}):
-        error = refused("a.n > 1", **environment)  # type: ignore[arg-type]  # a dict of JSON values
+    environments: list[dict[str, JsonValue]] = [{}, {"a": {}}, {"a": {"m": 1}}]
+    for environment in environments:
+        error = refused("a.n > 1", **environment)
         assert (error.code, error.details) == ("PLY1108", {"node": "a", "port": "n"})
 
 
@@ -148,7 +149,7 @@ def test_integers_beyond_64_bits_are_refused() -> None:
 
 
 def test_numbers_follow_the_declared_type() -> None:
-    schema = {
+    schema: JsonObject = {
         "type": "object",
         "properties": {"i": {"type": "integer"}, "d": {"type": "number"}, "r": {"$ref": "#/$defs/n"}},
         "additionalProperties": {"type": "array", "items": {"type": ["number", "null"]}},

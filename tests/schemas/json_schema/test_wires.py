@@ -69,7 +69,9 @@ def test_looks_no_deeper_than_eight() -> None:
     assert incompatible({"type": "array", "items": source}, {"type": "array", "items": target}) is None
 
 
-leaves = st.sampled_from([STRING, INTEGER, {"type": "number"}, {"enum": [1, "a"]}, {"const": None}, {}])
+leaves: st.SearchStrategy[JsonObject] = st.sampled_from(
+    [STRING, INTEGER, {"type": "number"}, {"enum": [1, "a"]}, {"const": None}, {}]
+)
 schemas: st.SearchStrategy[JsonObject] = st.recursive(
     leaves,
     lambda inner: st.builds(
