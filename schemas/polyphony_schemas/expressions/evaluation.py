@@ -48,6 +48,7 @@ class _Evaluation:
         self.rounds = 0
         self.waiting: ExpressionError | None = None
         self.exhausted = False
+        self.stop: BaseException | None = None
         self.sizes: dict[Path, int] = {}
         self.contexts: dict[int, Context] = {}
         self.variables: dict[str, object] = {}
@@ -59,6 +60,8 @@ class _Evaluation:
 
     def run(self) -> object:
         value = self.execute(self.planned.segment)
+        if self.stop:
+            raise self.stop
         if self.exhausted and self.waiting:  # the library's && and || may have swallowed it
             raise self.waiting
         return value
@@ -77,6 +80,8 @@ class _Evaluation:
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # noqa: BLE001  # a panic of the library is no Exception
+            if self.stop:
+                raise self.stop from None
             raise self.failure(error) from None
 
     def cost(self, segment: Segment) -> int:
@@ -131,6 +136,9 @@ class _Evaluation:
                 return function(*arguments)
             except ExpressionError as error:
                 self.waiting = error
+                raise _Refused from None
+            except (KeyboardInterrupt, SystemExit) as stop:  # the library would swallow it
+                self.stop = stop
                 raise _Refused from None
 
         return call

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polyphony_schemas.errors import ExpressionError
-from polyphony_schemas.expressions import compile_expression, evaluate, typed
+from polyphony_schemas.expressions import compile_expression, evaluate, evaluation, typed
 from polyphony_schemas.values import JsonObject, JsonValue
 
 NODES = ("a", "b")
@@ -177,3 +177,13 @@ def test_json_values_pass_through_unchanged(given_value: JsonValue) -> None:
     assert value("inputs.v", inputs={"v": given_value}) == given_value
     assert value("[inputs.v].map(x, x)", inputs={"v": given_value}) == [given_value]
     assert value("[inputs.v] == [inputs.v].filter(x, true)", inputs={"v": given_value}) is True
+
+
+def test_an_interrupt_inside_a_macro_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(evaluation, "_size", interrupted)
+    for text in ("l.map(x, size(x))", "l.exists(x, size(x) > 0) || true"):
+        with pytest.raises(KeyboardInterrupt):
+            value(text, l=["a"])
