@@ -41,6 +41,11 @@ BUILD_LIMITS = Limits(
 )
 UV = "/polyphony-build/uv"
 LOCK = "/polyphony-build/requirements.lock"
+OPTIONS = (
+    *("--require-hashes", "--only-binary", ":all:", "--no-deps", "--compile-bytecode"),
+    # Hashes decide what is installed, so every index may be asked for it.
+    *("--index-strategy", "unsafe-best-match", "--no-config", "--no-progress"),
+)
 _NO_WHEEL = re.compile(
     r"no wheels|no usable wheels|building source distributions is disabled|has no .*wheel", re.IGNORECASE
 )
@@ -120,8 +125,8 @@ class Environments:
                 await asyncio.to_thread(remove_tree, left)
             temporary = private_folder(self._folder / f".{path.name}.tmp-{secrets.token_hex(6)}")
             try:
-                build = _Build(self._interpreter, path, private_folder(temporary / "environment"), level)
-                await build.run(private_folder(temporary / "work"), requirements, names, self._index)
+                build = _Build(self._interpreter, path, private_folder(temporary / "work"), level)
+                await build.run(requirements, names, self._index)
                 build.target.rename(path)
                 sync_folder(self._folder)
             finally:
@@ -130,35 +135,40 @@ class Environments:
 
 @dataclass(frozen=True, slots=True)
 class _Build:
-    """One build: ``target`` on the host is shown inside at ``path``."""
+    """One build: ``target``, a folder in the work folder (whose size is bounded), is shown inside at ``path``."""
 
     interpreter: Interpreter
     path: Path
-    target: Path
+    work: Path
     level: Level | None
 
-    async def run(self, work: Path, requirements: bytes, names: list[str], index: PackageIndex) -> None:
+    @property
+    def target(self) -> Path:
+        """The environment on the host while it is being made."""
+        return self.work / "environment"
+
+    async def run(self, requirements: bytes, names: list[str], index: PackageIndex) -> None:
         """Make the environment, install into it, make it read-only."""
-        self.target.chmod(0o777)  # its parent is private; so the sandbox's own user needs no other owner
-        python = str(self.interpreter.executable)
-        await self._uv(
-            ["venv", "--python", python, "--no-project", "--allow-existing", "--offline", str(self.path)],
-            work,
-        )
+        self._make_empty()
         if names:
-            access = await index.access(names)
-            words = ["pip", "install", "--python", str(self.path / "bin/python"), "--requirements", LOCK]
-            words += ["--require-hashes", "--only-binary", ":all:", "--no-deps", "--compile-bytecode"]
-            await self._uv(words, work, requirements, access)
+            await self._install(requirements, await index.access(names))
         await asyncio.to_thread(_finish, self.target)
 
-    async def _uv(
-        self, words: list[str], work: Path, requirements: bytes = b"", access: IndexAccess | None = None
-    ) -> None:
-        access = access or IndexAccess()
+    def _make_empty(self) -> None:
+        """A virtual environment without packages: what ``python -m venv --without-pip`` would make."""
+        (self.target / self.interpreter.site_packages).mkdir(parents=True)
+        programs = self.target / "bin"
+        programs.mkdir()
+        for name in ("python", "python3", f"python{self.interpreter.version}"):
+            (programs / name).symlink_to(self.interpreter.executable)
+        settings = f"home = {self.interpreter.executable.parent}\ninclude-system-site-packages = false\n"
+        (self.target / "pyvenv.cfg").write_text(settings + f"version = {self.interpreter.full_version}\n")
+
+    async def _install(self, requirements: bytes, access: IndexAccess) -> None:
+        python = str(self.path / "bin/python")
         spec = SandboxSpec(
-            argv=(UV, *words, "--no-config", "--no-progress"),
-            work=work,
+            argv=(UV, "pip", "install", "--python", python, "--requirements", LOCK, *OPTIONS),
+            work=self.work,
             env={
                 "UV_CACHE_DIR": f"{self.path}/.uv-cache",
                 "UV_PYTHON_DOWNLOADS": "never",

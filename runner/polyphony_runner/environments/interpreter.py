@@ -18,8 +18,13 @@ class Interpreter:
     """``executable`` with links resolved, ``identity`` what the digest of an environment covers."""
 
     executable: Path
-    version: str
+    full_version: str
     identity: str
+
+    @property
+    def version(self) -> str:
+        """Major and minor: ``3.11``."""
+        return ".".join(self.full_version.split(".")[:2])
 
     @property
     def site_packages(self) -> str:
@@ -45,11 +50,11 @@ def own_interpreter() -> Interpreter:
     base = getattr(sys, "_base_executable", None) or sys.executable
     executable = Path(os.path.realpath(base))
     status = executable.stat()
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    version = ".".join(map(str, sys.version_info[:3]))
     parts = (
         str(executable),
         sys.implementation.cache_tag or "",
-        ".".join(map(str, sys.version_info[:3])),
+        version,
         sysconfig.get_platform(),
         str(status.st_size),
     )

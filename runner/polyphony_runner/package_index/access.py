@@ -158,6 +158,8 @@ def _variables(settings: IndexSettings) -> dict[str, str]:
         variables["PIP_NO_INDEX"] = variables["UV_NO_INDEX"] = "1"
     if indexes[1:]:
         variables["PIP_EXTRA_INDEX_URL"] = variables["UV_INDEX"] = " ".join(indexes[1:])
+        if settings.best_match:
+            variables["UV_INDEX_STRATEGY"] = "unsafe-best-match"
     links = [_plain(link) for link in settings.find_links]
     if links:
         variables["PIP_FIND_LINKS"] = " ".join(links)

@@ -26,13 +26,17 @@ DEFAULT_INDEX = "pypi.org/simple"
 
 @dataclass(frozen=True, slots=True)
 class IndexSettings:
-    """Indexes (the default one first; URLs, credentials included), find-links, constraints, certificate bundle."""
+    """Indexes (the default one first; URLs, credentials included), find-links, constraints, certificate bundle.
+
+    ``best_match``: further indexes come from pip, which takes the best version of all of them, not of the first.
+    """
 
     indexes: tuple[str, ...]
     find_links: tuple[str, ...] = ()
     constraints: tuple[Path, ...] = ()
     certificates: Path | None = None
     proxy: str | None = None
+    best_match: bool = False
 
     @property
     def credentials(self) -> tuple[str, ...]:
@@ -52,6 +56,7 @@ class _Found:
     links: list[str] | None = None
     constraints: list[str] | None = None
     certificates: str | None = None
+    best_match: bool = False
 
     def join(self, other: _Found) -> None:
         """Add what a source further away says."""
@@ -61,6 +66,7 @@ class _Found:
         self.links = [*(self.links or ()), *(other.links or ())]
         self.constraints = [*(self.constraints or ()), *(other.constraints or ())]
         self.certificates = self.certificates or other.certificates
+        self.best_match = self.best_match or other.best_match
 
 
 def machine_settings(environment: Mapping[str, str] | None = None) -> IndexSettings:
@@ -78,6 +84,7 @@ def machine_settings(environment: Mapping[str, str] | None = None) -> IndexSetti
         constraints=tuple(dict.fromkeys(Path(item).expanduser() for item in found.constraints or ())),
         certificates=_certificates(found, environment),
         proxy=environment.get("HTTPS_PROXY") or environment.get("https_proxy") or None,
+        best_match=found.best_match,
     )
 
 
@@ -102,6 +109,7 @@ def _from_environment(environment: Mapping[str, str]) -> _Found:
             *words("PIP_FIND_LINKS"),
         ],
         constraints=words("PIP_CONSTRAINT", "UV_CONSTRAINT"),
+        best_match=bool(environment.get("PIP_EXTRA_INDEX_URL")),
         certificates=next(
             (
                 environment[name]
@@ -191,6 +199,7 @@ def _from_pip(path: Path) -> _Found:
                 links=values.get("find-links", "").split(),
                 constraints=shlex.split(values.get("constraint", "")),
                 certificates=values.get("cert"),
+                best_match="extra-index-url" in values,
             )
         )
     return found

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from polyphony_runner.environments import uv_binary
 from polyphony_runner.environments.interpreter import own_interpreter
 from polyphony_runner.grants.values import words
 from polyphony_runner.runtimes.events import EventReader
@@ -132,6 +133,8 @@ def specification(attempt: Attempt, work: Path) -> SandboxSpec:
     inputs = {name: values[name] for name in assignment.inputs}
     parameters = {name: values[name] for name in assignment.parameters}
     programs = _granted_programs(words(assignment.grants, "run"))
+    if attempt.index.env:
+        programs["uv"] = uv_binary()  # the one program that is meant to use the package index
     line = request_line(
         assignment,
         deadline=attempt.times.deadline,
