@@ -16,7 +16,7 @@ import binascii
 import hashlib
 from typing import Annotated
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 
 def sha256(data: bytes) -> bytes:
@@ -56,3 +56,5 @@ def _hash_in_base64(text: str) -> str:
 HexDigest = Annotated[str, StringConstraints(pattern=r"\A[0-9a-f]{64}\z")]
 # A SHA-256 value as base64, the form of key hints and of proof hashes.
 Base64Digest = Annotated[str, AfterValidator(_hash_in_base64)]
+# The number 1 and nothing equal to it: ``Literal[1]`` would take ``true``.
+One = Annotated[int, Field(ge=1, le=1)]

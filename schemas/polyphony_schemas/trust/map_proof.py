@@ -18,13 +18,13 @@ Canonical JSON. Failures are ``FormatError`` PLY5014.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from polyphony_schemas.errors import FormatError
 from polyphony_schemas.trust import canonical
-from polyphony_schemas.trust.encoding import Base64Digest, HexDigest, decode_base64, encode_base64
+from polyphony_schemas.trust.encoding import Base64Digest, HexDigest, One, decode_base64, encode_base64
 from polyphony_schemas.trust.keymap import Siblings, verify_absence, verify_head
 from polyphony_schemas.trust.merkle import leaf_hash, verify_inclusion
 from polyphony_schemas.trust.model import TrustModel
@@ -39,7 +39,7 @@ class _OtherLeaf(TrustModel):
 
 
 class _ProofFile(TrustModel):
-    v: Literal[1]
+    v: One
     size: Annotated[int, Field(ge=1)]
     map: MapRecord
     inclusion: Annotated[list[Base64Digest], Field(max_length=64)]

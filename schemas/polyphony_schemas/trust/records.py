@@ -20,7 +20,7 @@ from pydantic import Field, StringConstraints, TypeAdapter, ValidationError, mod
 
 from polyphony_schemas.errors import FormatError
 from polyphony_schemas.trust import canonical
-from polyphony_schemas.trust.encoding import HexDigest
+from polyphony_schemas.trust.encoding import HexDigest, One
 from polyphony_schemas.trust.model import TrustModel, model_error
 from polyphony_schemas.trust.statement import (
     AccountId,
@@ -46,7 +46,7 @@ Role = Literal["owner", "creator", "executor", "auditor", "admin"]
 
 
 class _Record(TrustModel):
-    v: Literal[1]
+    v: One
     at: _Number
 
 
