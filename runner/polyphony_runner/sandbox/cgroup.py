@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -105,8 +106,15 @@ def _sweep(folder: Path) -> None:
         for child in folder.glob(f"{PREFIX}-*"):
             runner = child.name.split("-")[1]
             if not Path("/proc", runner).exists():
-                with contextlib.suppress(OSError):
-                    child.rmdir()
+                _end_leftovers(child)
+                _remove(child)
+
+
+def _end_leftovers(group: Path) -> None:
+    """A runner that died between spawn and release leaves an inert process; it is in our group, so it is ours."""
+    with contextlib.suppress(OSError, ValueError):
+        for pid in (group / "cgroup.procs").read_text().split():
+            os.kill(int(pid), signal.SIGKILL)
 
 
 @contextlib.contextmanager

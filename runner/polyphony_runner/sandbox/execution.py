@@ -26,7 +26,7 @@ from polyphony_runner.sandbox.stdio import (
     write_all,
 )
 from polyphony_runner.sandbox.unsandboxed import spawn_supervised
-from polyphony_runner.sandbox.watch import watch_disk, watch_memory
+from polyphony_runner.sandbox.watch import watch_disk, watch_group, watch_memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +112,8 @@ class Execution:
         )
         stderr = asyncio.ensure_future(pump_stderr(process.stderr, self.edges, self.streams.on_stderr))
         side = [asyncio.ensure_future(self._feed(process)), asyncio.ensure_future(self._disk())]
-        if not group.bounds_memory and spec.limits.memory is not None:
-            side.append(asyncio.ensure_future(self._memory(process.pid, spec.limits.memory)))
+        if spec.limits.memory is not None:
+            side.append(asyncio.ensure_future(self._memory(process.pid, group, spec.limits.memory)))
         for pump in (stdout, stderr):
             pump.add_done_callback(self._pump_done)
         try:
@@ -152,8 +152,9 @@ class Execution:
         if bounds.disk is not None:
             self._end_because(await watch_disk(self.spec.work, bounds.disk, bounds.entries))
 
-    async def _memory(self, pid: int, bound: int) -> None:
-        self._end_because(await watch_memory(pid, bound))
+    async def _memory(self, pid: int, group: ControlGroup, bound: int) -> None:
+        watch = watch_group(group, bound) if group.bounds_memory else watch_memory(pid, bound)
+        self._end_because(await watch)
 
     async def _until_dead(self, process: SandboxProcess) -> None:
         """Wait for the end of the tree, or bring it about."""

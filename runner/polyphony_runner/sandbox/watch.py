@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from polyphony_runner.sandbox import tree
+from polyphony_runner.sandbox.cgroup import ControlGroup
 from polyphony_runner.sandbox.judge import Verdict
 
 INTERVAL = 0.25
@@ -34,6 +35,14 @@ async def watch_memory(pid: int, bound: int) -> Verdict:
             return Verdict(
                 "memory", f"the program and its children used {used} bytes of memory, allowed are {bound}"
             )
+
+
+async def watch_group(group: ControlGroup, bound: int) -> Verdict:
+    """Return when the kernel killed for memory: version 1 ends one process and lets the rest of the tree go on."""
+    while True:
+        await asyncio.sleep(INTERVAL)
+        if group.oom_kills():
+            return Verdict("memory", f"the program and its children needed more than {bound} bytes of memory")
 
 
 def memory_of(pid: int) -> int:

@@ -1,0 +1,129 @@
+"""The network is what was granted, through the real sandbox and the real proxy."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from polyphony_runner.sandbox import Endpoint
+from support.sandbox_box import Box
+
+CLIENT = """
+import json, os, socket, sys
+def ask(head):
+    peer = socket.create_connection(("127.0.0.1", 3128), timeout=5)
+    peer.sendall(head.encode())
+    found = b""
+    while chunk := peer.recv(65536):
+        found += chunk
+        if b"200 Connection" in found:
+            peer.sendall(b"GET /tunnelled HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n")
+            found = b""
+            head = ""
+    return found.decode()
+def direct(host, port):
+    try:
+        socket.create_connection((host, port), timeout=2).close()
+        return "reached"
+    except OSError as error:
+        return type(error).__name__
+print(json.dumps({
+    "answers": [ask(head) for head in json.load(sys.stdin)],
+    "direct": direct("127.0.0.1", int(os.environ["GRANTED_PORT"])),
+    "proxy": os.environ.get("HTTPS_PROXY"),
+}))
+"""
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        body = f"{self.path} for {self.headers['Host']}".encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[int]:
+    """A real HTTP server on this machine's loopback; its port."""
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield httpd.server_address[1]
+    httpd.shutdown()
+    thread.join()
+    httpd.server_close()
+
+
+def test_reaches_exactly_the_granted_endpoints(box: Box, server: int) -> None:
+    heads = [
+        f"GET http://127.0.0.1:{server}/plain?q=1 HTTP/1.1\r\nHost: forged\r\nX-Own: 1\r\n\r\n",
+        f"CONNECT 127.0.0.1:{server} HTTP/1.1\r\n\r\n",
+        "CONNECT other.example:443 HTTP/1.1\r\n\r\n",
+        f"CONNECT 127.0.0.1:{server + 1 if server < 65535 else 1} HTTP/1.1\r\n\r\n",
+        "BREW coffee HTTP/1.1\r\n\r\n",
+    ]
+    ended = box.python(
+        CLIENT,
+        stdin=json.dumps(heads).encode(),
+        env={"GRANTED_PORT": str(server)},
+        endpoints=(
+            Endpoint("127.0.0.1", server, plain=True, private=True),
+            Endpoint("127.0.0.1", server, private=True),
+        ),
+    )
+    assert ended.kind is None, ended.stderr
+    said = json.loads(ended.stdout)
+    plain, tunnelled, other, port, brew = said["answers"]
+    assert plain.endswith(f"/plain?q=1 for 127.0.0.1:{server}")
+    assert tunnelled.endswith("/tunnelled for x")
+    assert other.startswith("HTTP/1.1 403")
+    assert 'network: ["other.example:443"]' in other
+    assert port.startswith("HTTP/1.1 403")
+    assert brew.startswith("HTTP/1.1 405")
+    assert said["direct"] == "ConnectionRefusedError"
+    assert said["proxy"] == "http://127.0.0.1:3128"
+    verdicts = [(c.host, c.verdict, c.reason) for c in ended.connections]
+    assert verdicts == [
+        ("127.0.0.1", "allowed", "granted"),
+        ("127.0.0.1", "allowed", "granted"),
+        ("other.example", "refused", "not-granted"),
+        ("127.0.0.1", "refused", "not-granted"),
+    ]
+    assert ended.connections[0].received > 0
+    assert ended.connections[0].address == "127.0.0.1"
+
+
+def test_a_name_that_leads_to_this_machine_is_refused_without_private(box: Box, server: int) -> None:
+    ended = box.python(
+        CLIENT,
+        stdin=json.dumps([f"CONNECT localhost:{server} HTTP/1.1\r\n\r\n"]).encode(),
+        env={"GRANTED_PORT": str(server)},
+        endpoints=(Endpoint("localhost", server),),
+    )
+    assert "private: true" in json.loads(ended.stdout)["answers"][0]
+    assert [c.reason for c in ended.connections] == ["resolves-private"]
+
+
+def test_a_command_that_is_no_python_reaches_the_granted_endpoint(box: Box, server: int) -> None:
+    ended = box.run(
+        "bash",
+        "-c",
+        f'exec 3<>/dev/tcp/127.0.0.1/3128; printf "GET http://127.0.0.1:{server}/sh HTTP/1.1\\r\\n\\r\\n" >&3; cat <&3',
+        endpoints=(Endpoint("127.0.0.1", server, plain=True, private=True),),
+    )
+    assert b"/sh for 127.0.0.1" in ended.stdout
+
+
+def test_without_a_grant_there_is_no_proxy_and_no_socket(box: Box) -> None:
+    ended = box.python("import socket; socket.create_connection(('127.0.0.1', 3128))")
+    assert ended.kind == "exit"
+    assert "Address family not supported" in ended.stderr
