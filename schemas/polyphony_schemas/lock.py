@@ -30,10 +30,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from polyphony_schemas.documents.base import DocumentModel, refuse
-from polyphony_schemas.documents.fields import NaturalInt, VersionText, checked
+from polyphony_schemas.documents.fields import FullName, NaturalInt, VersionText, check_full_name, checked
 from polyphony_schemas.documents.reading import read_model
 from polyphony_schemas.errors import FormatError
-from polyphony_schemas.names import check_name, parse_package
+from polyphony_schemas.names import parse_package
 from polyphony_schemas.problems import Problem
 from polyphony_schemas.semver import Range, Version
 from polyphony_schemas.yaml12 import read_json
@@ -43,15 +43,8 @@ UNREADABLE = "PLY1800"
 
 def _package_key(text: str) -> str:
     path, _, version = text.partition("@")
-    _full_name(path)
+    check_full_name(path)
     Version.parse(version)
-    return text
-
-
-def _full_name(text: str) -> str:
-    owner, _, name = text.partition("/")
-    check_name(owner, "owner")
-    check_name(name, "package name")
     return text
 
 
@@ -67,7 +60,6 @@ def _hex(*lengths: int) -> Callable[[str], str]:
 HexDigest = Annotated[str, AfterValidator(_hex(64))]
 CommitId = Annotated[str, AfterValidator(_hex(40, 64))]
 PackageKey = Annotated[str, checked(_package_key)]
-FullName = Annotated[str, checked(_full_name)]
 RangeText = Annotated[str, checked(Range.parse)]
 
 

@@ -83,7 +83,9 @@ class AfterMelody(TriggerBase):
 class Trigger(DocumentModel):
     """One trigger: exactly one of its keys."""
 
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+    model_config = ConfigDict(
+        json_schema_extra={"minProperties": 1, "maxProperties": 1, "patternProperties": {"^x-": True}}
+    )
 
     manual: Manual | None = None
     git: Git | None = None

@@ -44,8 +44,17 @@ def _secret(text: str) -> str:
     return text
 
 
+def check_full_name(text: str) -> str:
+    """Let ``owner/name`` pass; raises FormatError for anything else."""
+    owner, _, name = text.partition("/")
+    check_name(owner, "owner")
+    check_name(name, "package name")
+    return text
+
+
 Identifier = Annotated[str, checked(check_id), Field(json_schema_extra={"pattern": ID_PATTERN})]
 PackageName = Annotated[str, checked(check_name), Field(json_schema_extra={"pattern": NAME_PATTERN})]
+FullName = Annotated[str, checked(check_full_name)]
 VersionText = Annotated[str, checked(Version.parse), Field(json_schema_extra={"pattern": VERSION_PATTERN})]
 Duration = Annotated[str, checked(parse_duration), Field(json_schema_extra={"pattern": DURATION_PATTERN})]
 Size = Annotated[str, checked(parse_size), Field(json_schema_extra={"pattern": SIZE_PATTERN})]
