@@ -31,7 +31,6 @@ from polyphony_schemas.permissions.items import (
 from polyphony_schemas.permissions.model import PERMISSION_KEYS
 from polyphony_schemas.values import JsonValue
 
-
 Place = Literal["node", "config", "user of the melody"]
 
 
