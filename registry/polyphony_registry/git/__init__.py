@@ -1,0 +1,1 @@
+"""Git repositories over smart HTTP: plain ``git clone``, ``fetch`` and ``push`` work; pushes are bounded."""

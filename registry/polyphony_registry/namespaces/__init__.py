@@ -1,0 +1,1 @@
+"""Namespaces: the first part of every package name."""

@@ -1,0 +1,1 @@
+"""What follows a commit: files, refs, search. Rows are written in the transaction and done after it."""

@@ -1,0 +1,1 @@
+"""Publishing: everything is derived again from the pushed bytes, then one transaction decides."""

@@ -1,0 +1,124 @@
+"""``registry serve``: granian processes around the application, the file view in front, upkeep beside it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from polyphony_registry.errors import SetupError
+from polyphony_registry.settings import Settings
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+DATA_VARIABLE = "POLYPHONY_REGISTRY_DATA"
+_PDEATHSIG = 1
+_READY_SECONDS = 30.0
+
+
+def make_application() -> WSGIApplication:
+    """What each server process runs; the data folder comes from the environment that ``serve`` set."""
+    from polyphony_registry.app import create_app
+    from polyphony_registry.file_view import FileView
+
+    end_with_parent()
+    settings = Settings.load(Path(os.environ[DATA_VARIABLE]))
+    return FileView(settings.published, create_app(settings))
+
+
+def serve(settings: Settings, host: str, port: int, ready: Callable[[int], None]) -> None:
+    """Serve until SIGTERM or SIGINT; calls ``ready`` with the port once requests are answered.
+
+    Raises SetupError PLY4011 when the address cannot be had.
+    """
+    from granian.constants import Interfaces
+    from granian.server import Server
+
+    from polyphony_registry.setup import prepare
+    from polyphony_registry.upkeep import Upkeep
+
+    port = free_port(host, port)
+    services = prepare(settings)
+    upkeep = Upkeep(services)
+    upkeep.round()
+    services.outbox.restore()
+    os.environ[DATA_VARIABLE] = str(settings.data)
+    server = Server(
+        "polyphony_registry.server:make_application",
+        address=host,
+        port=port,
+        interface=Interfaces.WSGI,
+        workers=settings.workers,
+        blocking_threads=settings.threads,
+        respawn_failed_workers=True,
+        workers_kill_timeout=10,
+        factory=True,
+        log_enabled=False,
+    )
+    server.on_startup(_Announcer(host, port, ready).start)
+    upkeep.start()
+    try:
+        server.serve()
+    finally:
+        upkeep.stop()
+        services.close()
+
+
+def free_port(host: str, port: int) -> int:
+    """``port``, or a free one for 0. Raises SetupError PLY4011 when it cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except (OSError, OverflowError) as error:
+            raise SetupError(
+                "PLY4011",
+                f"cannot listen on {host}:{port}: {error}",
+                hint="choose another --port, or 0 for a free one",
+            ) from None
+        return int(probe.getsockname()[1])
+
+
+def end_with_parent() -> None:
+    """Ask the kernel to end this process when its parent dies, however it dies (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGTERM)
+
+
+class _Announcer:
+    """Says that the server is ready as soon as it answers."""
+
+    def __init__(self, host: str, port: int, ready: Callable[[int], None]) -> None:
+        self._url = f"http://{_address(host)}:{port}/healthz"
+        self._port = port
+        self._ready = ready
+
+    def start(self) -> None:
+        threading.Thread(target=self._wait, name="announcer", daemon=True).start()
+
+    def _wait(self) -> None:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        end = time.monotonic() + _READY_SECONDS
+        while time.monotonic() < end:
+            try:
+                with opener.open(self._url, timeout=2):
+                    self._ready(self._port)
+                    return
+            except OSError:
+                time.sleep(0.05)
+
+
+def _address(host: str) -> str:
+    if host in ("0.0.0.0", "::"):  # noqa: S104  # listened on everywhere, asked on loopback
+        return "127.0.0.1" if host == "0.0.0.0" else "[::1]"  # noqa: S104
+    return f"[{host}]" if ":" in host else host
