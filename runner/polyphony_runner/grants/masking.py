@@ -106,8 +106,10 @@ def _forms(value: bytes) -> Iterator[bytes]:
     for padding in range(3):
         plain = base64.b64encode(bytes(padding) + value)
         first, last = math.ceil(8 * padding / 6), 8 * (padding + len(value)) // 6
-        yield plain[first:last]
-        yield plain[first:last].translate(bytes.maketrans(b"+/", b"-_"))
+        # The middle, which other bytes around the secret leave alone, and the end, for a secret that stands last.
+        for form in (plain[first:last], plain[first:], plain[first:].rstrip(b"=")):
+            yield form
+            yield form.translate(bytes.maketrans(b"+/", b"-_"))
     try:
         text = value.decode()
     except UnicodeDecodeError:

@@ -66,6 +66,10 @@ class Collector:
                 collected[name] = self.keep(NamedFile(Path(value).name or name, value, None))
             elif isinstance(value, Mapping):
                 collected[name] = self._handed_on(name, value)
+                continue
+            else:
+                continue
+            _check_kind(name, kind, collected[name])
         return collected
 
     def free(self, ports: Mapping[str, Port], files: list[NamedFile]) -> tuple[JsonObject, ...]:
@@ -103,8 +107,10 @@ class Collector:
         with opened(open_folder(self.work)) as work:
             try:
                 os.close(open_beneath(work, path, _PATH_ONLY))
-            except OSError:
+            except FileNotFoundError:
                 return False
+            except OSError:  # a link: there, and refused when it is opened
+                return True
         return True
 
     def _out(self, port: str, *, folder: bool) -> JsonObject:
@@ -167,6 +173,18 @@ class Collector:
                 flags = os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC
                 with os.fdopen(open_beneath(work, entry.path, flags), "wb") as target:
                     target.write(masked)
+
+
+def _check_kind(port: str, kind: str, kept: JsonValue) -> None:
+    is_folder = isinstance(kept, Mapping) and kept["media_type"] == DIRECTORY_MEDIA_TYPE
+    if is_folder != (kind == "folder"):
+        raise NodeError(
+            "validation",
+            "PLY3509",
+            f"the output {port!r} is a {'folder' if is_folder else 'file'}, expected a {kind}",
+            hint=f"write one {kind} to /out/{port}",
+            retryable=True,
+        )
 
 
 def _inside_work(path: str) -> str:

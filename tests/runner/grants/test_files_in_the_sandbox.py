@@ -13,8 +13,16 @@ from support.runtimes_nodes import Bench
 
 ANY: dict[str, object] = {"schema": {}}
 PATH: dict[str, object] = {"schema": {"type": "string", "format": "path"}}
-READ: dict[str, Any] = {"inputs": {"path": PATH}, "outputs": {"out": ANY}, "permissions": {"read": ["${ inputs.path }"]}}
-WRITE: dict[str, Any] = {"inputs": {"path": PATH}, "outputs": {"out": ANY}, "permissions": {"write": ["${ inputs.path }"]}}
+READ: dict[str, Any] = {
+    "inputs": {"path": PATH},
+    "outputs": {"out": ANY},
+    "permissions": {"read": ["${ inputs.path }"]},
+}
+WRITE: dict[str, Any] = {
+    "inputs": {"path": PATH},
+    "outputs": {"out": ANY},
+    "permissions": {"write": ["${ inputs.path }"]},
+}
 
 
 def body(lines: str) -> str:

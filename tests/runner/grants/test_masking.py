@@ -1,0 +1,90 @@
+"""Secrets in all the forms programs print them, whole and split over chunks."""
+
+from __future__ import annotations
+
+import base64
+import json
+import urllib.parse
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from polyphony_runner.grants.masking import MASK, Masker
+from support.runtimes_nodes import Bench
+
+SECRET = 'pa"ss/w+ö rd=\n1'
+FORMS = [
+    SECRET,
+    json.dumps(SECRET)[1:-1],
+    json.dumps(SECRET, ensure_ascii=False)[1:-1],
+    repr(SECRET)[1:-1],
+    urllib.parse.quote(SECRET, safe=""),
+    urllib.parse.quote_plus(SECRET),
+    SECRET.encode().hex(),
+    SECRET.encode().hex().upper(),
+    *(base64.b64encode(b"user:"[:count] + SECRET.encode()).decode() for count in range(6)),
+    *(base64.urlsafe_b64encode(b"user:"[:count] + SECRET.encode()).decode() for count in range(6)),
+]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_is_masked(form: str) -> None:
+    masked = Masker({"S": SECRET.encode()}).text(f"before {form} after")
+    assert MASK in masked
+    assert form not in masked
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from([*FORMS, "plain text", "\n", "pa", "0"]), max_size=8), st.data())
+def test_a_stream_masks_what_the_whole_would(parts: list[str], data: st.DataObject) -> None:
+    masker = Masker({"S": SECRET.encode()})
+    whole = "".join(parts).encode()
+    stream = masker.stream()
+    rest, out = whole, b""
+    while rest:
+        size = data.draw(st.integers(1, len(rest)))
+        out += stream.feed(rest[:size])
+        rest = rest[size:]
+    out += stream.flush()
+    for form in FORMS[:8]:
+        assert form.encode() not in out
+    assert out == masker.data(whole)
+
+
+def test_names_and_numbers_are_masked_too() -> None:
+    masker = Masker({"PIN": b"12345678"})
+    assert masker.value({"a12345678": [12345678, 1.5, None, True, "x12345678y"]}) == {
+        "a***": [MASK, 1.5, None, True, "x***y"]
+    }
+    assert Masker({}).value({"a": 1}) == {"a": 1}
+
+
+def test_nothing_a_node_says_shows_its_secret(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, secrets={"TOKEN": SECRET, "SHORT": "12345"})
+    any_port: dict[str, object] = {"schema": {}}
+    uses = bench.python(
+        "import base64, sys\n"
+        "def main(i, p, t, c):\n"
+        "    s = c.secret('TOKEN')\n"
+        "    print(s, repr(s), file=sys.stderr)\n"
+        "    c.log(s)\n"
+        "    open('/out/page', 'w').write('<' + s + '>')\n"
+        "    if i['fail']:\n        raise ValueError(s)\n"
+        "    return {'out': {s: [s, base64.b64encode(s.encode()).decode()]}, 'place': c.secrets['TOKEN']}\n",
+        inputs={"fail": any_port},
+        outputs={"out": any_port, "place": any_port, "page": {"schema": {"$ref": "urn:polyphony:file"}}},
+    )
+    grants = {"secrets": ("TOKEN", "ABSENT")}
+    outputs = bench.succeed(uses, inputs={"fail": False}, grants=grants)
+    assert outputs["out"] == {MASK: [MASK, MASK]}
+    assert outputs["place"] == "/tmp/.secrets/TOKEN"
+    page = outputs["page"]
+    assert isinstance(page, dict)
+    assert bench.artifacts.read(str(page["digest"])) == b"<***>"
+    failure = bench.fail(uses, inputs={"fail": True}, grants=grants)
+    said = repr([event.data for event in bench.events]) + failure.message + str(failure.trace)
+    assert not any(form in said for form in FORMS)
+    assert any("ABSENT" in str(message) for message in bench.messages())
+    assert bench.fail(uses, grants={"secrets": ("SHORT",)}).details["code"] == "PLY3408"
