@@ -15,7 +15,7 @@ from polyphony_schemas.trust.keys import hint_of
 from polyphony_schemas.trust.notes import Checkpoint, sign_checkpoint
 from polyphony_schemas.trust.records import KeyAdd, NameClaim, Publish, RecordSigner
 from polyphony_schemas.trust.tree import Entry, tree_id
-from polyphony_schemas.trust.verification import STEPS, Consent, Locked, Seen, Verified
+from polyphony_schemas.trust.verification import STEPS, Consent, Locked, Seen, Verified, check_commit
 from support.trust_client import Client, bind, codes, lie, refused
 from support.trust_registry import (
     MemoryRegistry,
@@ -82,7 +82,7 @@ def test_refuses_a_checkpoint_by_another_key_or_of_another_origin() -> None:
     other = Checkpoint("other.example/log", 4, bytes(32))
     client = Client.of(registry)
     client.fetch = lie(registry.fetch, {"log/checkpoint": sign_checkpoint(other, [registry.note_signer])})
-    assert refused(client).code == "PLY5201"
+    assert refused(client).code == "PLY5202"
 
 
 def test_refuses_a_checkpoint_that_too_few_witnesses_cosigned() -> None:
@@ -572,7 +572,7 @@ def test_refuses_a_manifest_of_another_package_and_hidden_permissions() -> None:
     registry.publish(
         "acme/flows", "2.1.0", melody_entries("flows", "2.1.0"), key_signer(1), permissions={"run": ["make"]}
     )
-    assert refused(Client.of(registry), version="2.1.0").code == "PLY5705"
+    assert refused(Client.of(registry), version="2.1.0").code == "PLY5706"
 
 
 def test_a_point_of_size_zero_is_always_consistent() -> None:
@@ -580,3 +580,12 @@ def test_a_point_of_size_zero_is_always_consistent() -> None:
 
     client = replace(Client.of(sample_registry()), seen=(Seen(0, EMPTY_ROOT, "the lock"),))
     assert client.verify("acme/flows", "1.2.0")
+
+
+def test_a_clone_must_be_the_signed_commit_and_hold_the_signed_tree() -> None:
+    verified = Client.of(sample_registry()).verify("acme/flows", "1.2.0")
+    check_commit("ab" * 20, verified.tree, verified)
+    for commit, tree, code in (("cd" * 20, verified.tree, "PLY5705"), ("ab" * 20, "0" * 64, "PLY5705")):
+        with pytest.raises(TrustError) as error:
+            check_commit(commit, tree, verified)
+        assert error.value.code == code

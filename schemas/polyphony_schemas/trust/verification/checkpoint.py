@@ -81,7 +81,7 @@ def _open(note: bytes, binding: Binding) -> tuple[Note, Checkpoint]:
         code = "PLY5202" if "signature by" in error.message else "PLY5201"
         raise refusal(code, error.message) from None
     if checkpoint.origin != binding.log_origin:
-        raise refusal("PLY5201", f"a checkpoint of {checkpoint.origin!r}, expected {binding.log_origin!r}")
+        raise refusal("PLY5202", f"a checkpoint of {checkpoint.origin!r}, expected {binding.log_origin!r}")
     if keys[0].name not in opened.signers:
         raise refusal("PLY5202", f"the checkpoint is not signed by {keys[0].name!r}")
     return opened, checkpoint

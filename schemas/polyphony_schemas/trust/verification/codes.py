@@ -24,8 +24,11 @@ CODES: Mapping[str, tuple[str, str]] = {
         "the namespace is bound to no registry",
         "polyphony registry add URL --log-key VKEY --namespace NS",
     ),
-    "PLY5201": ("the checkpoint is no signed note of this log", _MIRROR),
-    "PLY5202": ("the checkpoint is not signed by the bound log key", "compare the log key with its owner's"),
+    "PLY5201": ("the checkpoint is no signed note", _MIRROR),
+    "PLY5202": (
+        "the checkpoint is of another log, or not signed by the bound log key",
+        "compare the log key with its owner's",
+    ),
     "PLY5203": ("too few witnesses cosigned the checkpoint", _MIRROR),
     "PLY5204": ("the checkpoint is too old", "try another mirror, or check this machine's clock"),
     "PLY5205": ("the log is smaller than what was seen before (rollback)", _MIRROR),
@@ -63,8 +66,8 @@ CODES: Mapping[str, tuple[str, str]] = {
     "PLY5702": ("the content is not the signed tree", _MIRROR),
     "PLY5703": ("the tree holds what no package may", _PUBLISHER),
     "PLY5704": ("the manifest is not the signed one, or names another package", _PUBLISHER),
-    "PLY5705": ("the permissions in the tree are not the signed ones", _PUBLISHER),
-    "PLY5706": ("the git commit is another one or holds another tree", _MIRROR),
+    "PLY5705": ("the git commit is another one or holds another tree", _MIRROR),
+    "PLY5706": ("the permissions in the tree are not the signed ones", _PUBLISHER),
 }
 
 

@@ -28,7 +28,7 @@ def unpack(chunks: Iterable[bytes]) -> dict[str, Entry]:
 def check_content(
     entries: Entries, verified: Verified, read_manifest: ReadManifest, *, locked: Locked | None = None
 ) -> None:
-    """(7) Check limits and rules, tree id, manifest, permissions: PLY5701 to PLY5705."""
+    """(7) Check limits and rules, tree id, manifest, permissions: PLY5701 to PLY5704, PLY5706."""
     found = refusals(entries)
     limits = [item for item in found if item.rule == "limits"]
     if limits:
@@ -49,11 +49,11 @@ def check_content(
 
 
 def check_commit(commit: str, tree: str, verified: Verified) -> None:
-    """(7) Check a clone: ``commit`` as git names it, ``tree`` as we computed it from its objects: PLY5706, PLY5702."""
+    """(7) Check a clone: ``commit`` as git names it, ``tree`` as we computed it from its objects: PLY5705."""
     if commit != verified.commit:
-        raise refusal("PLY5706", f"the tag names the commit {commit}, the log says {verified.commit}")
+        raise refusal("PLY5705", f"the tag names the commit {commit}, the log says {verified.commit}")
     if tree != verified.tree:
-        raise refusal("PLY5702", f"the commit holds the tree {tree}, the log says {verified.tree}")
+        raise refusal("PLY5705", f"the commit holds the tree {tree}, the log says {verified.tree}")
 
 
 def _manifest(entries: Entries, verified: Verified, read_manifest: ReadManifest) -> None:
@@ -74,6 +74,6 @@ def _manifest(entries: Entries, verified: Verified, read_manifest: ReadManifest)
         )
     if facts.permissions != verified.permissions:
         raise refusal(
-            "PLY5705",
+            "PLY5706",
             f"the permissions in {path} hash to {facts.permissions}, signed is {verified.permissions}",
         )
