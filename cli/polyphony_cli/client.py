@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from polyphony_runner.home import Home
     from polyphony_runner.http import Transport
     from polyphony_runner.keys import ManagedKeys
+    from polyphony_runner.registries.table import Registries
 
 PASSPHRASE_VARIABLE = "POLYPHONY_KEY_PASSPHRASE"  # noqa: S105 -- the name of a variable
 
@@ -66,3 +67,12 @@ def ask_secret(question: str) -> str | None:
 def confirm(question: str) -> bool | None:
     """Yes or no at the terminal; None when there is nobody to ask."""
     return click.confirm(question, default=False, err=True) if at_terminal() else None
+
+
+def registries_of(console: Console, transport: Transport) -> Registries:
+    """The registries of this call's home; ``--registry`` (an origin or a URL) is asked first. PLY6505, PLY6507."""
+    from polyphony_runner.registries.choosing import asking_first
+    from polyphony_runner.registries.table import Registries
+
+    registries = Registries(home_of(console))
+    return asking_first(registries, transport, console.registry) if console.registry else registries

@@ -11,9 +11,11 @@ from polyphony_runner.http import Transport
 from polyphony_runner.install.session import Session
 from polyphony_runner.registries.table import Registries
 from polyphony_runner.remote import Remote
+from polyphony_schemas.errors import TrustError
 from polyphony_schemas.names import PackageReference
 from polyphony_schemas.semver import Candidate, Choice, Range, Version, choose
 from polyphony_schemas.trust import verification
+from polyphony_schemas.trust.history import version_key
 from polyphony_schemas.trust.verification import Consent, Evidence, History, Locked, Seen, StepList, Verified
 
 
@@ -28,7 +30,10 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A version that passed steps 1 to 6, with the bytes that prove it."""
+    """A version that passed steps 1 to 6, with the bytes that prove it.
+
+    ``agreed``: its permissions are the ones in the lock, or a digest given on this call.
+    """
 
     reference: PackageReference
     verified: Verified
@@ -37,6 +42,7 @@ class Resolved:
     session: Session
     steps: StepList
     passed_over: str = ""
+    agreed: bool = False
 
     @property
     def key(self) -> str:
@@ -95,6 +101,7 @@ class Resolver:
             history, evidence = session.history(name)
         version, passed = (keep, "") if keep else self._choose(reference, session, history)
         consent = self._consent(history, version, root=root)
+        _same_as_locked(consent.locked, history, version)
         verified = verification.verify_version(
             history,
             version,
@@ -104,7 +111,9 @@ class Resolver:
             now=self.now,
             steps=steps,
         )
-        return Resolved(reference, verified, history, evidence, session, steps, passed)
+        before = "" if consent.locked is None else consent.locked.permissions
+        agreed = verified.permissions in (before, consent.permissions)
+        return Resolved(reference, verified, history, evidence, session, steps, passed, agreed)
 
     def minimum_age(self, session: Session, name: str) -> int:
         """How long a version must have been public, in seconds."""
@@ -139,7 +148,7 @@ class Resolver:
         locked = next((entry for entry in entries if entry.version == version), None)
         if locked is None and entries:
             locked = max(entries, key=lambda entry: Version.parse(entry.version))
-        state = history.package.versions.get(version.split("+", 1)[0])
+        state = history.package.versions.get(version_key(version))
         asked = state.record.permissions if state is not None else ""
         accepted: str | None = None
         if asked in self.policy.accepted:
@@ -151,6 +160,22 @@ class Resolver:
             permissions=accepted,
             accept_signer=self.policy.accept_signer,
             minimum_age_s=self.policy.minimum_age_s,
+        )
+
+
+def _same_as_locked(locked: Locked | None, history: History, version: str) -> None:
+    """A version is for ever: a lock that says other things of it than the log was changed (PLY5901)."""
+    state = history.package.versions.get(version_key(version))
+    if locked is None or state is None or locked.version != version:
+        return
+    found = verification.locked_differs(locked, state)
+    if found:
+        raise TrustError(
+            "PLY5901",
+            f"the lock and the log differ about {history.name} {version}: {', '.join(found)}",
+            step=8,
+            hint="somebody changed the lock; restore it (git checkout melody.lock)",
+            details={"differences": found},
         )
 
 

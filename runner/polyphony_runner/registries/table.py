@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 
 from polyphony_runner.errors import ClientError
@@ -13,17 +14,21 @@ from polyphony_runner.registries.memory import Memory
 
 
 class Registries:
-    """The registries that were added to a home."""
+    """The registries that were added to a home. ``first``: by origin, an address to ask first in this process."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, first: Mapping[str, str] | None = None) -> None:
         self.home = home
+        self._first = first or {}
 
     def all(self) -> list[Binding]:
         """Every binding, by origin."""
         if not self.home.registries.is_dir():
             return []
         folders = sorted(path.parent for path in self.home.registries.glob("*/binding.yaml"))
-        return [read_binding(folder) for folder in folders]
+        found = [read_binding(folder) for folder in folders]
+        return [
+            one.first_asking(self._first[one.origin]) if one.origin in self._first else one for one in found
+        ]
 
     def add(self, binding: Binding) -> Binding:
         """Bind namespaces; for an origin that is known, addresses and namespaces are added to it.
