@@ -86,14 +86,15 @@ class Box:
         if self.in_process:
             on_line = self.lines.append if wants_lines else None
             return asyncio.run(run_sandboxed(spec, level=self.level, on_line=on_line))
-        ended, lines = pickle.loads(self._driven(pickle.dumps((spec, wants_lines))))
+        ended, lines = pickle.loads(self.driven("sandbox_driver", pickle.dumps((spec, wants_lines))))
         self.lines.extend(lines)
         assert isinstance(ended, Exit)
         return ended
 
-    def _driven(self, request: bytes) -> bytes:
+    def driven(self, driver: str, request: bytes) -> bytes:
+        """Run a driver of ``support`` as the other user."""
         done = subprocess.run(
-            as_user(SYSTEM_PYTHON, "-m", "support.sandbox_driver"),
+            as_user(SYSTEM_PYTHON, "-m", f"support.{driver}"),
             input=request,
             capture_output=True,
             env=user_environment(self.folder),

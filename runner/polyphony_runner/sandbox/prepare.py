@@ -52,7 +52,7 @@ async def prepared(
                 notes.append(
                     f"{mount.inside}: a private copy, because the sandbox's user may not read the original"
                 )
-            if privileged and shown.mode == "rw":
+            if privileged and mount.mode == "rw" and mount.fd is None:
                 await stack.enter_async_context(handed_over(shown.source, uid, state))
             mounts.append(shown)
         if privileged and own_work:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import pickle
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -19,7 +20,7 @@ from polyphony_runner.sandbox.errors import WarmBootError
 from polyphony_runner.sandbox.warm import Request, WarmPool, WarmSpec
 from polyphony_runner.sandbox.warm.worker import Worker
 from support import sandbox_warm_main
-from support.sandbox_box import QUICK, SYSTEM_PYTHON, Box, processes_with
+from support.sandbox_box import AS_ROOT, QUICK, SYSTEM_PYTHON, Box, levels, make_box, processes_with
 
 MAIN = Path(sandbox_warm_main.__file__).read_bytes()
 
@@ -236,3 +237,32 @@ def test_a_cancelled_call_returns_only_when_the_worker_is_dead(here: Box) -> Non
         assert processes_with(marker) == []
 
     run(test)
+
+
+@pytest.mark.skipif("full" not in levels() or not AS_ROOT, reason="the other tests run at level full already")
+def test_the_rootless_level_keeps_its_workers_apart_too() -> None:
+    peek = """
+for pid in {1, os.getppid()}:
+    for name in ("mem", "environ"):
+        try:
+            open(f"/proc/{pid}/{name}", "rb").read(1)
+            print("opened", pid, name, file=sys.stderr)
+        except OSError:
+            pass
+"""
+    kill = "import signal, time; os.kill(os.getppid(), signal.SIGKILL); print('lives', file=sys.stderr)"
+    codes = [
+        "",
+        peek,
+        kill,
+        "open('/tmp/litter', 'w')",
+        "print(os.path.exists('/tmp/litter'), file=sys.stderr)",
+    ]
+    with make_box("full") as box:
+        first, peeked, killed, _, last = pickle.loads(
+            box.driven("sandbox_warm_driver", pickle.dumps((box.folder, codes)))
+        )
+    assert answer_of(first)["server"] == answer_of(killed)["server"] == 1
+    assert peeked.stderr == ""
+    assert killed.stderr == "lives\n"
+    assert last.stderr == "False\n"
