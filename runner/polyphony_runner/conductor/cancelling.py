@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from polyphony_runner.conductor.loops import pending
 from polyphony_runner.conductor.state import Frame, Node, RunState
 
 
@@ -22,7 +23,8 @@ def cancel_node(state: RunState, node: Node, reason: str) -> None:
         state.agenda.pop(node.path, None)
     elif node.loop is not None:
         _cancel_rest(state, node, reason)
-        state.agenda[node.path] = "loop"
+        if pending(node) is not None:
+            state.agenda[node.path] = "loop"
     else:
         state.agenda[node.path] = "cancel"
 

@@ -127,8 +127,8 @@ def end(state: RunState, node: Node, phase: Phase, event: Event, outputs: Mappin
         node.error = None
     settle_connections(state, node)
     frame = node.frame
-    if node.loop is not None and _runs_on(node.loop) and phase == "succeeded":
-        node.loop.holding = True
+    if phase == "succeeded" and (loop := node.loop) is not None and _runs_on(node, loop):
+        loop.holding = True
         if pending(node) is not None:
             state.agenda[node.path] = "loop"
         return
@@ -137,9 +137,10 @@ def end(state: RunState, node: Node, phase: Phase, event: Event, outputs: Mappin
         state.agenda[frame.path] = "end"
 
 
-def _runs_on(loop: LoopState) -> bool:
+def _runs_on(node: Node, loop: LoopState) -> bool:
     """Whether iterations are left that ``rest: ignore`` lets run unused."""
-    return loop.running > 0 or (loop.closed == "complete" and loop.next < loop.total)
+    ignored = loop.closed == "complete" and node.header.rest == "ignore"
+    return ignored and (loop.running > 0 or loop.next < loop.total)
 
 
 def _leave(state: RunState, node: Node, event: Event) -> None:

@@ -1,0 +1,25 @@
+"""``polyphony logs``: what the nodes of a run wrote, as JSON lines."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from polyphony_cli.console import Console
+
+
+@click.command()
+@click.argument("run")
+@click.argument("node", required=False)
+@click.option("-f", "--follow", is_flag=True, help="Go on until the run is over.")
+@click.pass_obj
+def command(console: Console, run: str, node: str | None, follow: bool) -> int:
+    """Print log lines of RUN, or of one NODE and what is inside it."""
+    from polyphony_cli.run_verbs import run_folder
+    from polyphony_runner.runs.log_reader import follow_logs, read_logs
+
+    folder = run_folder(console, run)
+    for entry in follow_logs(folder, node) if follow else read_logs(folder, node):
+        click.echo(json.dumps(entry, ensure_ascii=False))
+    return 0

@@ -1,0 +1,70 @@
+"""``polyphony run``: put a melody together and run it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from polyphony_cli.console import Console
+
+
+@click.command()
+@click.argument("melody", metavar="REF_OR_PATH")
+@click.option(
+    "--input", "inputs", multiple=True, metavar="NAME=VALUE", help="An input; NAME=@FILE reads a file."
+)
+@click.option(
+    "--inputs",
+    "inputs_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Inputs as a JSON object.",
+)
+@click.option(
+    "--work", type=click.Path(path_type=Path), metavar="DIR", help="What relative paths are relative to."
+)
+@click.option(
+    "--override", "overrides", multiple=True, metavar="NAME=PATH", help="Use a folder in place of a package."
+)
+@click.option("--accept-permissions", metavar="DIGEST", help="Agree to the permissions with this digest.")
+@click.option(
+    "--unsafe-no-sandbox", is_flag=True, help="Run nodes without isolation. Recorded in the journal."
+)
+@click.pass_obj
+def command(
+    console: Console,
+    *,
+    melody: str,
+    inputs: tuple[str, ...],
+    inputs_file: Path | None,
+    work: Path | None,
+    overrides: tuple[str, ...],
+    accept_permissions: str | None,
+    unsafe_no_sandbox: bool,
+) -> int:
+    """Run a melody: a folder, its melody.yaml, or the name of an installed package."""
+    from polyphony_cli.run_verbs import ask_consent, execute, home_of
+    from polyphony_runner.runs.assemble import RunRequest, assemble
+    from polyphony_runner.runs.installed import locate
+    from polyphony_runner.runs.session import begin
+
+    home = home_of(console)
+    place = locate(melody, home)
+    request = RunRequest(
+        melody=place.path,
+        inputs=inputs,
+        inputs_file=inputs_file,
+        work=work,
+        overrides=overrides,
+        accept_permissions=accept_permissions,
+        unsafe_no_sandbox=unsafe_no_sandbox,
+        ask=ask_consent(console),
+        tree=place.tree,
+    )
+    assembled = assemble(request, home, place.packages)
+    session = begin(assembled, home)
+    console.say(f"run {assembled.folder.run}")
+    if unsafe_no_sandbox:
+        console.say("warning: nodes run without isolation, as the flag says; the journal records it")
+    return execute(console, session)

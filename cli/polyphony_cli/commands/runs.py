@@ -1,0 +1,32 @@
+"""``polyphony runs``: every run of this home, the newest first."""
+
+from __future__ import annotations
+
+import click
+
+from polyphony_cli.console import Console
+
+
+@click.command()
+@click.option("--limit", default=50, show_default=True, metavar="N", help="At most this many; 0 for all.")
+@click.pass_obj
+def command(console: Console, limit: int) -> int:
+    """List runs."""
+    from polyphony_cli.run_verbs import home_of
+    from polyphony_cli.run_view import SIGNS
+    from polyphony_runner.runs.listing import list_runs
+
+    listed = list_runs(home_of(console), limit or None)
+    if console.as_json:
+        console.document({"runs": [one.to_json() for one in listed]})
+        return 0
+    for one in listed:
+        mark = "  local" if one.local else ""
+        seconds = "" if one.seconds is None else f"{one.seconds:.1f} s"
+        console.line(
+            f"{SIGNS.get(one.status, '▸')} {one.run}  {one.status:<9}  {seconds:>8}  {one.started}  {one.name}{mark}"
+        )
+    if not listed:
+        console.say("no runs yet")
+        console.hint("polyphony run PATH")
+    return 0

@@ -1,0 +1,88 @@
+"""What the verbs about runs share: finding the run, executing a session, telling how it ended."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from polyphony_cli.console import Console
+
+if TYPE_CHECKING:
+    from polyphony_runner.conductor.state import RunState
+    from polyphony_runner.home import Home
+    from polyphony_runner.runs.folder import RunFolder
+    from polyphony_runner.runs.session import Session
+
+INTERRUPTED = 130
+
+
+def home_of(console: Console) -> Home:
+    """The home of this call."""
+    from polyphony_runner.home import Home
+
+    return Home.at(console.home)
+
+
+def run_folder(console: Console, run: str) -> RunFolder:
+    """The folder of a run named on the command line."""
+    from polyphony_runner.runs.folder import find_run
+
+    return find_run(home_of(console).runs, run)
+
+
+def execute(console: Console, session: Session) -> int:
+    """Execute a session with the sandbox of this machine and print its outcome."""
+    from polyphony_cli.run_view import view_for
+    from polyphony_runner.runtimes.sandboxed import SandboxedRuntime
+
+    def leave_at_once() -> None:
+        sys.stderr.flush()
+        os._exit(INTERRUPTED)
+
+    home = session.home
+    session.on_second_signal = leave_at_once
+    view = view_for(console, tty=sys.stderr.isatty())
+    with session, view.around():
+        state = session.execute(
+            lambda packages, artifacts, base: SandboxedRuntime(packages, artifacts, home, base=base), view
+        )
+    return tell(console, session.folder, state)
+
+
+def tell(console: Console, folder: RunFolder, state: RunState) -> int:
+    """Print the run's document or summary; the exit status: 0 only for ``succeeded``."""
+    from polyphony_cli.run_view import summary
+    from polyphony_runner.runs.report import run_document
+
+    document = run_document(folder.run, state)
+    if console.as_json:
+        console.document(document)
+    else:
+        for line in summary(document):
+            console.line(line)
+    if state.status == "halted":
+        console.hint(f"polyphony resume {folder.run}")
+        return INTERRUPTED
+    if state.status == "failed":
+        console.hint(
+            f"polyphony show {folder.run} tells what failed; polyphony logs {folder.run} what was written"
+        )
+    return 0 if state.status == "succeeded" else 1
+
+
+def ask_consent(console: Console) -> Callable[[Sequence[str], str], bool] | None:
+    """Asks on the terminal whether a melody may have what it wants; None when there is none."""
+    if console.as_json or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return None
+
+    def ask(lines: Sequence[str], digest: str) -> bool:
+        console.say("This melody asks to:")
+        for line in lines:
+            console.say(f"  - {line}")
+        return click.confirm(f"Allow it (digest {digest[:12]}…)?", err=True, default=False)
+
+    return ask

@@ -1,0 +1,77 @@
+"""``polyphony runs``: what each run folder says at its two ends, without replaying its journal."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from polyphony_runner.home import Home
+from polyphony_runner.journal.errors import JournalError
+from polyphony_runner.journal.events import Event, decode_line, format_time
+from polyphony_runner.journal.file import is_held
+from polyphony_runner.runs.folder import RunFolder, all_runs
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRun:
+    """One line of ``polyphony runs``. ``halted`` also stands for a run whose process died."""
+
+    run: str
+    name: str
+    status: str
+    started: str
+    seconds: float | None
+    local: bool
+
+    def to_json(self) -> dict[str, object]:
+        """The object of ``runs --json``."""
+        return {
+            "run": self.run,
+            "name": self.name,
+            "status": self.status,
+            "started": self.started,
+            "seconds": self.seconds,
+            "local": self.local,
+        }
+
+
+def list_runs(home: Home, limit: int | None = None) -> list[ListedRun]:
+    """The newest runs first."""
+    return [_listed(folder) for folder in islice(all_runs(home.runs), limit)]
+
+
+def _listed(folder: RunFolder) -> ListedRun:
+    record = folder.record()
+    first, last = _ends(folder.journal)
+    if last is not None and last.type == "run.finished":
+        status = str(last.data["status"])
+    else:
+        status = "running" if is_held(folder.journal) else "halted"
+    seconds = None
+    if first is not None and last is not None:
+        seconds = round((last.at_ms - first.at_ms) / 1000, 3)
+    started = format_time(first.at_ms) if first is not None else ""
+    return ListedRun(folder.run, record.name, status, started, seconds, record.local)
+
+
+def _ends(journal: Path) -> tuple[Event | None, Event | None]:
+    """The first and the last whole line."""
+    try:
+        with journal.open("rb") as stream:
+            first = stream.readline()
+            size = stream.seek(0, os.SEEK_END)
+            tail, end = b"", size
+            while end > 0 and tail.count(b"\n") < 2:
+                start = max(0, end - 65536)
+                stream.seek(start)
+                tail = stream.read(end - start) + tail
+                end = start
+    except FileNotFoundError:
+        return None, None
+    lines = tail.split(b"\n")[:-1]
+    try:
+        return decode_line(first.rstrip(b"\n"))[0], decode_line(lines[-1])[0] if lines else None
+    except JournalError:
+        return None, None
