@@ -91,14 +91,19 @@ def changing(home: Home, path: Path) -> Iterator[Lock]:
         yield read_lock(path) or Lock(lock="v1")
 
 
-def find_root(places: list[Path], name: str) -> tuple[Path, Lock, str]:
-    """The first lock that has ``owner/name`` as a root: its path, the lock, the package's key; PLY6602."""
+def find_root(places: list[Path], reference: PackageReference) -> tuple[Path, Lock, str]:
+    """The first lock that has the name as a root in that range: its path, the lock, the package's key; PLY6602."""
+    name = reference.full_name
     for path in places:
         lock = read_lock(path)
-        if lock is not None and name in lock.roots:
-            return path, lock, f"{name}@{lock.roots[name].version}"
+        root = None if lock is None else lock.roots.get(name)
+        if lock is not None and root is not None and reference.range.allows(Version.parse(root.version)):
+            return path, lock, f"{name}@{root.version}"
     raise ClientError(
-        "PLY6602", f"{name} is not installed here", hint=f"polyphony install {name}", details={"name": name}
+        "PLY6602",
+        f"{reference if str(reference.range) != '*' else name} is not installed here",
+        hint=f"polyphony install {reference if str(reference.range) != '*' else name}",
+        details={"name": name},
     )
 
 

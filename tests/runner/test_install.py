@@ -17,6 +17,7 @@ from polyphony_runner.registries.binding import read_binding, write_binding
 from polyphony_runner.store import Store
 from polyphony_schemas.errors import PolyphonyError, TrustError
 from polyphony_schemas.lock import Lock
+from polyphony_schemas.names import parse_package
 from support.install_world import SIGNER, World, using, world
 from support.trust_registry import key_signer, melody_entries
 
@@ -207,7 +208,7 @@ def test_uninstalling_takes_what_only_it_needed(here: World) -> None:
 def test_a_run_takes_the_locked_dependency_of_its_consumer(here: World) -> None:
     here.install("acme/flows@^1")
     store = Store(here.home.store)
-    _, lock, key = find_root([here.home.root / "none", here.home.lock], "acme/flows")
+    _, lock, key = find_root([here.home.root / "none", here.home.lock], parse_package("acme/flows"))
     tool = locked_package(lock, store, "acme/tool@^1", key)
     assert (tool.name, tool.key) == ("acme/tool", "acme/tool@1.0.0")
     assert (tool.path / "melody.yaml").is_file()
@@ -224,7 +225,7 @@ def test_a_run_takes_the_locked_dependency_of_its_consumer(here: World) -> None:
 
 def test_what_is_not_installed_names_the_command(here: World) -> None:
     with pytest.raises(ClientError) as caught:
-        find_root([here.home.lock], "acme/flows")
+        find_root([here.home.lock], parse_package("acme/flows"))
     assert (caught.value.code, caught.value.hint) == ("PLY6602", "polyphony install acme/flows")
 
 

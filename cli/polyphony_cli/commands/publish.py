@@ -12,15 +12,19 @@ from polyphony_cli.console import Console
 from polyphony_schemas.errors import UsageError
 
 if TYPE_CHECKING:
-    from polyphony_runner.publishing import Prepared
+    from polyphony_runner.publishing import Check, Prepared
 
 
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path), default=".")
 @click.option("--owner", metavar="NS", help="The namespace to publish into.")
-@click.option("--key", metavar="NAME", help="The signing key, or env:VARIABLE (default: the only one there is).")
+@click.option(
+    "--key", metavar="NAME", help="The signing key, or env:VARIABLE (default: the only one there is)."
+)
 @click.option("--dry-run", is_flag=True, help="Check everything, send nothing.")
-@click.option("--enrol", is_flag=True, help="Enrol the key when the namespace has no signer yet, without asking.")
+@click.option(
+    "--enrol", is_flag=True, help="Enrol the key when the namespace has no signer yet, without asking."
+)
 @click.pass_obj
 def command(
     console: Console, *, path: Path, owner: str | None, key: str | None, dry_run: bool, enrol: bool
@@ -64,7 +68,7 @@ def _send(console: Console, prepared: Prepared, *, owner: str | None, key: str |
     return _report(console, prepared, document)
 
 
-def _check(console: Console):  # type: ignore[no-untyped-def]  # the type lives in a module imported on demand
+def _check(console: Console) -> Check:
     from polyphony_runner.checking import publishing_check
 
     return publishing_check(home_of(console))
