@@ -67,9 +67,7 @@ class Client:
             self.fetch("log/checkpoint"),
             self.binding,
             seen=self.seen,
-            consistency=lambda checkpoint, old: TileReader(
-                checkpoint.size, lambda path: self.fetch(f"log/{path}")
-            ).consistency(old),
+            consistency=lambda checkpoint, old: self._tiles(checkpoint.size).consistency(old),
             now=self.now,
         )
 
@@ -87,7 +85,13 @@ class Client:
                 self.fetch(f"log/map/{size}/{namespace}/@"),
             )
             return verify_history(
-                name, evidence, verified, binding=binding, now=self.now, on_fresh=self._remember
+                name,
+                evidence,
+                verified,
+                binding=binding,
+                now=self.now,
+                on_fresh=self._remember,
+                inclusion=lambda checkpoint, index: self._tiles(checkpoint.size).inclusion(index),
             )
 
     def verify(self, name: str, version: str) -> Verified:
@@ -106,6 +110,9 @@ class Client:
             entries = unpack([self.fetch(f"archive/{verified.tree}.tar.gz")])
             check_content(entries, verified, read_manifest, locked=self.consent.locked)
         return verified
+
+    def _tiles(self, size: int) -> TileReader:
+        return TileReader(size, lambda path: self.fetch(f"log/{path}"))
 
     def _remember(self, verified: VerifiedCheckpoint) -> None:
         self.seen = (Seen(verified.checkpoint.size, verified.checkpoint.root),)

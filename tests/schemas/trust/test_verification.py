@@ -209,6 +209,40 @@ def test_refuses_the_chain_of_another_name_and_false_absence() -> None:
     assert refused(client).code == "PLY5302"
 
 
+def _moved(by: int) -> Callable[[bytes], bytes]:
+    """The last line of an index under another index: no hash of the chain sees it."""
+
+    def move(data: bytes) -> bytes:
+        *lines, last = data.splitlines(True)
+        value = json.loads(last)
+        value["i"] += by
+        return b"".join([*lines, canonical.encode(value), b"\n"])
+
+    return move
+
+
+@pytest.mark.parametrize("path", ["index/acme/flows.jsonl", "namespace/acme.jsonl"])
+@pytest.mark.parametrize("by", [-1, 1])
+def test_refuses_a_last_record_under_another_index(path: str, by: int) -> None:
+    registry = sample_registry()
+    registry.claim("other/more")
+    client = Client.of(registry)
+    client.fetch = lie(registry.fetch, {path: _moved(by)})
+    assert refused(client).code == "PLY5302"
+
+
+def test_refuses_to_hide_a_quarantine_by_moving_a_version_below_since() -> None:
+    registry = sample_registry()
+    registry.claim("other/more")
+    registry.publish("acme/flows", "1.3.0", melody_entries("flows", "1.3.0"), key_signer(1))
+    since = registry.state.latest("acme/flows")
+    registry.revoke_key("acme", key_signer(1), since=since)
+    client = Client.of(registry)
+    assert refused(client, version="1.3.0").code == "PLY5306"
+    client.fetch = lie(registry.fetch, {"index/acme/flows.jsonl": _moved(-1)})
+    assert refused(client, version="1.3.0").code == "PLY5302"
+
+
 def test_refuses_resolver_permissions_that_the_record_does_not_bind() -> None:
     registry = sample_registry()
     client = Client.of(registry)

@@ -14,7 +14,7 @@ Everything here is a pure function over bytes handed in; time is a parameter. Th
 
     binding = check_name(name, bindings)
     checkpoint = check_checkpoint(note, binding, seen=..., consistency=..., now=now)
-    history = verify_history(name, evidence, checkpoint, binding=binding, now=now, on_fresh=remember)
+    history = verify_history(name, evidence, checkpoint, binding=binding, now=now, inclusion=prove)
     verified = verify_version(history, version, binding=binding, consent=consent, fetch_bundle=..., now=now)
     entries = unpack(chunks); check_content(entries, verified, read_manifest)
 """
@@ -22,7 +22,13 @@ Everything here is a pure function over bytes handed in; time is a parameter. Th
 from polyphony_schemas.trust.verification.checkpoint import check_checkpoint, check_freshness, check_name
 from polyphony_schemas.trust.verification.codes import CODES, STEPS, refusal, refusing
 from polyphony_schemas.trust.verification.content import ReadManifest, check_commit, check_content, unpack
-from polyphony_schemas.trust.verification.history import check_history, check_map, check_version, passed_over
+from polyphony_schemas.trust.verification.history import (
+    check_history,
+    check_map,
+    check_positions,
+    check_version,
+    passed_over,
+)
 from polyphony_schemas.trust.verification.model import (
     Binding,
     Consent,
@@ -65,6 +71,7 @@ __all__ = [
     "check_map",
     "check_name",
     "check_policy",
+    "check_positions",
     "check_signer",
     "check_statement",
     "check_version",

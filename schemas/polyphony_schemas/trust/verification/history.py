@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from polyphony_schemas.errors import FormatError
 from polyphony_schemas.trust import canonical
@@ -16,11 +16,15 @@ from polyphony_schemas.trust.history import (
 )
 from polyphony_schemas.trust.index import IndexLine, head_at, parse_index
 from polyphony_schemas.trust.map_proof import MapProof, parse_map_proof
+from polyphony_schemas.trust.merkle import verify_inclusion
 from polyphony_schemas.trust.notes import Checkpoint
 from polyphony_schemas.trust.records import Publish
 from polyphony_schemas.trust.verification.checkpoint import check_freshness
 from polyphony_schemas.trust.verification.codes import refusal, refusing
 from polyphony_schemas.trust.verification.model import Binding, Evidence, History, VerifiedCheckpoint
+
+# ``(checkpoint, index) -> hashes`` that show a record to stand at that index: ``TileReader(size, fetch).inclusion``.
+InclusionProof = Callable[[Checkpoint, int], Sequence[bytes]]
 
 
 def check_map(evidence: Evidence, verified: VerifiedCheckpoint) -> tuple[MapProof, MapProof]:
@@ -47,10 +51,26 @@ def check_history(
         checkpoint=verified.checkpoint,
         at=proofs[0].record.at,
         lines=tuple(own),
+        namespace_lines=tuple(above),
         state=state,
         package=state.names.get(name) or NameState(),
         namespace=state.names.get(namespace) or NameState(),
     )
+
+
+def check_positions(history: History, inclusion: InclusionProof) -> None:
+    """(3) Check that the last records stand where their lines say: PLY5302.
+
+    The index of every earlier record is inside the record that follows it (``prev``), so it is under the head; that
+    of the last one is in no hash. Moved below a ``since``, a version by a stolen key would look sound.
+    """
+    for lines in (history.lines, history.namespace_lines):
+        if not lines:
+            continue
+        last = lines[-1]
+        with refusing("PLY5302", f"record {last.index} of {last.record.name} is not at that place: "):
+            proof = inclusion(history.checkpoint, last.index)
+            verify_inclusion(last.index, history.checkpoint.size, last.leaf, proof, history.checkpoint.root)
 
 
 def check_log_freshness(history_at: int, verified: VerifiedCheckpoint, binding: Binding, now: int) -> None:

@@ -63,6 +63,7 @@ class History:
     checkpoint: Checkpoint
     at: int
     lines: tuple[IndexLine, ...]
+    namespace_lines: tuple[IndexLine, ...]
     state: HistoryState
     package: NameState
     namespace: NameState

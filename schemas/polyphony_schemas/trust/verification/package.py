@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from polyphony_schemas.errors import TrustError
 from polyphony_schemas.trust.verification.codes import STEPS
 from polyphony_schemas.trust.verification.history import (
+    InclusionProof,
     check_history,
     check_log_freshness,
     check_map,
+    check_positions,
     check_version,
 )
 from polyphony_schemas.trust.verification.model import (
@@ -60,13 +62,21 @@ def verify_history(
     binding: Binding,
     now: int,
     on_fresh: OnFresh | None = None,
+    inclusion: InclusionProof | None = None,
 ) -> History:
-    """Finish step 2 (age) and do the part of step 3 that belongs to the name: the map, then its history."""
+    """Finish step 2 (age) and do the part of step 3 that belongs to the name: the map, then its history.
+
+    ``inclusion`` binds the indexes of the last records (``check_positions``). Leave it out only offline, where the
+    version's index is compared with a lock that was written with it.
+    """
     proofs = check_map(evidence, verified)
     check_log_freshness(proofs[0].record.at, verified, binding, now)
     if on_fresh is not None:
         on_fresh(verified)
-    return check_history(name, evidence, proofs, verified)
+    history = check_history(name, evidence, proofs, verified)
+    if inclusion is not None:
+        check_positions(history, inclusion)
+    return history
 
 
 def verify_version(
