@@ -128,6 +128,7 @@ class Environments:
                 build = _Build(self._interpreter, path, private_folder(temporary / "work"), level)
                 await build.run(requirements, names, self._index)
                 build.target.rename(path)
+                path.chmod(0o555)  # only now: a folder that moves has to be writable
                 sync_folder(self._folder)
             finally:
                 await asyncio.to_thread(remove_tree, temporary)
@@ -276,4 +277,4 @@ def _finish(target: Path) -> None:
                 os.fchown(descriptor, os.geteuid(), os.getegid())
             finally:
                 os.close(descriptor)
-    target.chmod(0o555)
+    target.chmod(0o755)

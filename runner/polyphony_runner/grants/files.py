@@ -7,6 +7,7 @@ the host after success.
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,13 +43,14 @@ class FilePlan:
     """What one execution mounts and how its values read inside.
 
     ``values`` are the rewritten inputs and parameters by name. ``copied`` holds, for each ``mode: copy`` grant,
-    the stamps of the host's files at the time of the copy.
+    the stamps of the host's files at the time of the copy; ``guarded`` the names at the top of direct grants.
     """
 
     placements: list[Placement] = field(default_factory=list)
     mounts: list[Mount] = field(default_factory=list)
     values: dict[str, JsonValue] = field(default_factory=dict)
     copied: list[tuple[Placement, dict[str, copies.Stamp]]] = field(default_factory=list)
+    guarded: dict[Path, frozenset[str]] = field(default_factory=dict)
 
     @property
     def direct(self) -> list[Path]:
@@ -84,6 +86,20 @@ class FilePlan:
             lines += [f"withheld from {place.host}: {path}" for path in review.withheld]
         return lines
 
+    def withhold(self) -> list[str]:
+        """Move protected names aside that appeared at the top of direct grants; the tree must be dead. Blocking.
+
+        They are renamed, not removed: the person may have made them meanwhile. Returns lines that say so.
+        """
+        lines = []
+        for folder, before in self.guarded.items():
+            for path in sorted(folder.iterdir()):
+                if path.name not in before and changes.protected(path.name):
+                    aside = path.with_name(f"{path.name}.withheld-{secrets.token_hex(4)}")
+                    path.rename(aside)
+                    lines.append(f"withheld from {folder}: {path.name}, now {aside.name}")
+        return lines
+
     def relative(self, value: JsonValue) -> JsonValue:
         """A result in which places inside are written relative to their grant."""
         if not self.placements:
@@ -117,7 +133,7 @@ def plan(
     made.placements = place_all(resolved, _input_names(declared, values, work) if resolved else {})
     for place in made.placements:
         check(place.host, boundaries)
-        made.mounts.extend(_mounts(place))
+        made.mounts.extend(_mounts(place, made.guarded))
     artifact_mounts = _ArtifactMounts(artifacts, made.mounts)
     for name, value in values.items():
         schema = schemas.get(name)
@@ -146,21 +162,18 @@ def _host(place: Placement) -> copies.Tree:
     return copies.Tree(place.host.parent, place.host.name)
 
 
-def _mounts(place: Placement) -> Iterator[Mount]:
+def _mounts(place: Placement, guarded: dict[Path, frozenset[str]]) -> Iterator[Mount]:
     kind = kind_of(place.host, may_be_missing=_copied(place))
     if place.grant.key == "read":
         yield Mount(place.host, place.inside, "copy" if place.grant.private_copy else "ro")
     elif place.grant.direct:
         yield Mount(place.host, place.inside, "rw")
         if kind == "folder" and not changes.protected(place.host.name):
-            yield from _guards(place)
-
-
-def _guards(place: Placement) -> Iterator[Mount]:
-    """At the top of a direct grant, protected names that are there stay read-only."""
-    for path in sorted(place.host.iterdir()):
-        if changes.protected(path.name) and not path.is_symlink():
-            yield Mount(path, f"{place.inside}/{path.name}", "ro")
+            there = sorted(place.host.iterdir())
+            guarded[place.host] = frozenset(path.name for path in there)
+            for path in there:  # at the top of the grant, protected names stay read-only
+                if changes.protected(path.name) and not path.is_symlink():
+                    yield Mount(path, f"{place.inside}/{path.name}", "ro")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from polyphony_runner.grants.masking import Masker
+from polyphony_runner.grants.safe_files import clean_name
 from polyphony_runner.runtimes import strict_json
 from polyphony_runner.runtimes.failures import CLAIMABLE, Kind, NodeError
 from polyphony_runner.runtimes.protocol import NodeEvent, Sink
@@ -139,7 +140,10 @@ class EventReader:
 
     def _artifact(self, event: JsonObject) -> None:
         media_type = _text(event, "media_type") if event.get("media_type") is not None else None
-        self.files.append(NamedFile(_text(event, "name"), _text(event, "path"), media_type))
+        name = _text(event, "name")
+        if not 0 < len(name) <= 255 or "/" in name or not clean_name(name):
+            raise _ShapeError(f"name is {name!r}, expected a file name")
+        self.files.append(NamedFile(name, _text(event, "path"), media_type))
 
     def _result(self, event: JsonObject) -> None:
         outputs = event.get("outputs")

@@ -29,7 +29,7 @@ async def finish(
 ) -> Success:
     """The outputs of a node that succeeded. NodeError for one that did not."""
     for note in launched.ended.notes:
-        sink(NodeEvent("log", {"level": "info", "message": note}))
+        sink(NodeEvent("log", {"level": "debug", "message": note}))
     collector = Collector(store, launched.work, attempt.masker, frozenset(_digests(attempt)))
     run = attempt.prepared.run
     if isinstance(run, CommandRun):

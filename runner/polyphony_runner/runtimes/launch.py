@@ -14,6 +14,7 @@ from polyphony_runner.environments import uv_binary
 from polyphony_runner.environments.interpreter import own_interpreter
 from polyphony_runner.grants.values import words
 from polyphony_runner.runtimes.events import EventReader
+from polyphony_runner.runtimes.host_view import on_host
 from polyphony_runner.runtimes.log_lines import LogLines
 from polyphony_runner.runtimes.outputs import OUT
 from polyphony_runner.runtimes.protocol import NodeEvent, Sink
@@ -129,12 +130,15 @@ def _connections(attempt: Attempt, sink: Sink) -> Callable[[Connection], None]:
 def specification(attempt: Attempt, work: Path) -> SandboxSpec:
     """What the sandbox is asked for."""
     prepared, assignment = attempt.prepared, attempt.assignment
-    values = attempt.plan.values
-    inputs = {name: values[name] for name in assignment.inputs}
-    parameters = {name: values[name] for name in assignment.parameters}
     programs = _granted_programs(words(assignment.grants, "run"))
     if attempt.index.env:
         programs["uv"] = uv_binary()  # the one program that is meant to use the package index
+    mounts = _mounts(attempt, work, programs)
+    values = attempt.plan.values
+    if attempt.level == "none":
+        values = {name: on_host(value, mounts, work) for name, value in values.items()}
+    inputs = {name: values[name] for name in assignment.inputs}
+    parameters = {name: values[name] for name in assignment.parameters}
     line = request_line(
         assignment,
         deadline=attempt.times.deadline,
@@ -148,7 +152,7 @@ def specification(attempt: Attempt, work: Path) -> SandboxSpec:
         argv=_argv(attempt, environment, programs),
         work=work,
         env=_environment(attempt, bool(programs)),
-        mounts=_mounts(attempt, work, programs),
+        mounts=mounts,
         endpoints=attempt.endpoints,
         secrets=attempt.secrets.values,
         limits=bounds(merged(assignment.limits, prepared.limits), attempt.times.wall),

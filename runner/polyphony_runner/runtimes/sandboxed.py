@@ -172,7 +172,11 @@ class SandboxedRuntime:
         async with self._scratch.folder(outputs=attempt.prepared.has_file_outputs) as work:
             if attempt.plan.has_copies:
                 await asyncio.to_thread(attempt.plan.prepare, work)
-            yield await self._launcher.run(attempt, work, reader, sink)
+            try:
+                yield await self._launcher.run(attempt, work, reader, sink)
+            finally:
+                for line in attempt.plan.withhold():
+                    sink(NodeEvent("log", {"level": "warning", "message": line}))
 
 
 def _as_node_error(error: PolyphonyError) -> NodeError:

@@ -194,6 +194,7 @@ def test_a_direct_grant_is_written_at_once_but_not_its_protected_names(bench: Be
         body(
             "root = pathlib.Path(inputs['path'])\n"
             "(root / 'direct').write_text('x')\n"
+            "(root / '.envrc').write_text('x')\n"
             "try:\n    (root / '.git/hooks/x').write_text('x')\n    out = 'wrote'\n"
             "except OSError:\n    out = 'refused'\n"
             "return {'out': out}"
@@ -203,6 +204,8 @@ def test_a_direct_grant_is_written_at_once_but_not_its_protected_names(bench: Be
     grants = {"write": ({"path": ".", "mode": "direct"},)}
     assert bench.succeed(uses, inputs={"path": "."}, grants=grants)["out"] == "refused"
     assert (bench.work / "direct").stat().st_uid == os.getuid()
+    assert not (bench.work / ".envrc").exists()
+    assert len(list(bench.work.glob(".envrc.withheld-*"))) == 1
 
 
 def test_names_inside_clash_in_the_order_of_the_host_paths(bench: Bench) -> None:

@@ -70,7 +70,7 @@ def test_a_process_speaks_the_protocol(bench: Bench) -> None:
         "speaker", {"bin/speak": script}, run={"process": ["bin/speak"]}, outputs={"done": ANY}
     )
     assert bench.succeed(uses, inputs={}) == {"done": True}
-    (request,) = [json.loads(str(text)) for text in bench.messages()]
+    request = json.loads(str(bench.messages()[0]))
     assert request["protocol"] == 1
     assert request["deadline"].endswith("Z")
     assert [event.data for event in bench.events if event.type == "progress"] == [{"done": 1, "total": 2}]
@@ -194,3 +194,14 @@ def test_an_artifact_may_not_lead_out_of_the_work_folder(bench: Bench) -> None:
     for path in ("etc/passwd", "../x", "/etc/passwd", "nothing", "etc"):
         failure = bench.fail(uses, inputs={"path": path})
         assert failure.kind == "validation", path
+
+
+def test_without_a_sandbox_paths_are_the_hosts(bench: Bench) -> None:
+    uses = bench.python(
+        "import os\ndef main(inputs, p, t, c):\n    return {'out': [open(inputs['path']).read(), os.getpid() > 3]}\n",
+        inputs={"path": {"schema": {"type": "string", "format": "path"}}},
+        outputs={"out": ANY},
+    )
+    (bench.work / "a.txt").write_text("text")
+    values = {"inputs": {"path": "a.txt"}, "grants": {"read": ("a.txt",)}, "allow_unsandboxed": True}
+    assert bench.succeed(uses, **values)["out"] == ["text", True]

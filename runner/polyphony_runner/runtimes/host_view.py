@@ -1,0 +1,32 @@
+"""The values of a node that runs without a sandbox (the person's flag for one run): host paths instead of inside ones.
+
+Nothing is mounted then, so a path inside that stands alone in a value becomes the host's path it would have shown.
+``/out`` and secret files exist nowhere: an extension that needs them says so by failing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from polyphony_runner.sandbox.spec import Mount
+from polyphony_schemas.values import JsonValue
+
+
+def on_host(value: JsonValue, mounts: Sequence[Mount], work: Path) -> JsonValue:
+    """The value with every text that is a place inside replaced by the host's path."""
+    if isinstance(value, str):
+        return _path(value, mounts, work)
+    if isinstance(value, Mapping):
+        return {key: on_host(item, mounts, work) for key, item in value.items()}
+    if isinstance(value, Sequence):
+        return [on_host(item, mounts, work) for item in value]
+    return value
+
+
+def _path(text: str, mounts: Sequence[Mount], work: Path) -> str:
+    places = {"/ws": work} | {mount.inside: mount.source for mount in mounts}
+    for inside in sorted(places, key=len, reverse=True):
+        if text == inside or text.startswith(f"{inside}/"):
+            return str(places[inside]) + text[len(inside) :]
+    return text
