@@ -40,6 +40,11 @@ ED25519 = 1
 COSIGNATURE = 4
 # Sizes and times stay below 2^53, so that every reader of JSON agrees about them.
 _MAX_NUMBER = 2**53 - 1
+_HINT = "compare the log key with the one its owner published"
+
+
+class NoteSignatureError(FormatError):
+    """A well-formed note that no known key signed, or one signed badly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,9 @@ class VerifierKey:
         try:
             self._key.verify(signature, text)
         except InvalidSignature:
-            raise _error(f"a bad signature by {self.name!r}") from None
+            raise NoteSignatureError(
+                "PLY5005", f"note: a bad signature by {self.name!r}", hint=_HINT
+            ) from None
         return time
 
 
@@ -158,7 +165,7 @@ def open_note(data: bytes, keys: Sequence[VerifierKey]) -> Note:
             raise _error(f"two signatures by {name!r}")
         seen[name] = key.check(text.encode(), raw[4:])
     if not seen:
-        raise _error("no signature by a known key")
+        raise NoteSignatureError("PLY5005", "note: no signature by a known key", hint=_HINT)
     return Note(text, MappingProxyType(seen))
 
 

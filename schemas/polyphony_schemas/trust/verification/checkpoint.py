@@ -11,6 +11,7 @@ from polyphony_schemas.trust.merkle import EMPTY_ROOT, verify_consistency
 from polyphony_schemas.trust.notes import (
     Checkpoint,
     Note,
+    NoteSignatureError,
     VerifierKey,
     open_note,
     parse_checkpoint,
@@ -77,9 +78,10 @@ def _open(note: bytes, binding: Binding) -> tuple[Note, Checkpoint]:
     try:
         opened = open_note(note, keys)
         checkpoint = parse_checkpoint(opened.text)
+    except NoteSignatureError as error:
+        raise refusal("PLY5202", error.message) from None
     except FormatError as error:
-        code = "PLY5202" if "signature by" in error.message else "PLY5201"
-        raise refusal(code, error.message) from None
+        raise refusal("PLY5201", error.message) from None
     if checkpoint.origin != binding.log_origin:
         raise refusal("PLY5202", f"a checkpoint of {checkpoint.origin!r}, expected {binding.log_origin!r}")
     if keys[0].name not in opened.signers:
