@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from polyphony_runner.sandbox import argv, limits, tree
+from polyphony_runner.sandbox import argv, limits
 from polyphony_runner.sandbox.cgroup import ControlGroup, control_group
 from polyphony_runner.sandbox.judge import Facts, Verdict, judge
 from polyphony_runner.sandbox.machine import bwrap_path
@@ -26,7 +26,7 @@ from polyphony_runner.sandbox.stdio import (
     write_all,
 )
 from polyphony_runner.sandbox.unsandboxed import spawn_supervised
-from polyphony_runner.sandbox.watch import watch_disk, watch_group, watch_memory
+from polyphony_runner.sandbox.watch import Disk, watch_disk, watch_group, watch_memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +53,15 @@ class Execution:
     ready: Prepared
     streams: Streams
     cancel: asyncio.Event
+    disk: Disk | None = None
     edges: Edges = field(default_factory=Edges)
     ended: asyncio.Future[Verdict] = field(default_factory=_future)
     started: float = field(default_factory=time.monotonic)
 
     async def run(self) -> Exit:
         """From spawn to verdict; on return no process of the tree is left."""
+        writable = [mount.source for mount in self.ready.mounts if mount.mode == "rw"]
+        self.disk = await asyncio.to_thread(Disk.at, (self.spec.work, *writable), self.spec.limits)
         process = await self._spawn()
         try:
             try:
@@ -148,9 +151,8 @@ class Execution:
             process.close_fd("stdin")
 
     async def _disk(self) -> None:
-        bounds = self.spec.limits
-        if bounds.disk is not None:
-            self._end_because(await watch_disk(self.spec.work, bounds.disk, bounds.entries))
+        if self.disk is not None:
+            self._end_because(await watch_disk(self.disk))
 
     async def _memory(self, pid: int, group: ControlGroup, bound: int) -> None:
         watch = watch_group(group, bound) if group.bounds_memory else watch_memory(pid, bound)
@@ -193,8 +195,9 @@ class Execution:
     ) -> Exit:
         cpu_seconds = process.cpu_seconds
         status = process.exit_code()
-        if not self.ended.done():
-            await self._last_disk_look()
+        # a burst may fit between two looks
+        if self.disk is not None and (verdict := await asyncio.to_thread(self.disk.verdict)):
+            self._end_because(verdict)
         facts = Facts(
             status=status,
             stderr=self.edges.text(),
@@ -206,12 +209,12 @@ class Execution:
             oom_kills=group.oom_kills(),
             forks_refused=group.forks_refused(),
         )
-        verdict = judge(facts)
+        found = judge(facts)
         notes = self.ready.notes if group.bounds_memory else (*self.ready.notes, "memory is sampled")
         return Exit(
-            kind=verdict.kind,
+            kind=found.kind,
             status=status,
-            message=verdict.message,
+            message=found.message,
             stderr=facts.stderr,
             seconds=time.monotonic() - self.started,
             connections=tuple(proxy.connections) if proxy else (),
@@ -220,15 +223,6 @@ class Execution:
             cpu_seconds=cpu_seconds,
             notes=notes,
         )
-
-    async def _last_disk_look(self) -> None:
-        """A burst may fit between two samples."""
-        bounds = self.spec.limits
-        if bounds.disk is None:
-            return
-        verdict = await asyncio.to_thread(tree.over_bound, self.spec.work, bounds.disk, bounds.entries)
-        if verdict:
-            self._end_because(Verdict("disk", verdict))
 
     async def _unavailable(self, process: SandboxProcess, reason: str) -> Exit:
         await process.end()

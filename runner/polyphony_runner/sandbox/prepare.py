@@ -57,12 +57,12 @@ async def prepared(
             mounts.append(shown)
         if privileged and own_work:
             await asyncio.to_thread(tree.chown_tree, spec.work, uid, uid)
-            stack.push_async_callback(asyncio.to_thread, _take_back, spec.work)
+            stack.push_async_callback(asyncio.to_thread, _take_back, spec.work, uid)
         yield Prepared(uid, tuple(mounts), tuple(notes))
 
 
-def _take_back(work: Path) -> None:
-    tree.chown_tree(work, os.geteuid(), os.getegid())
+def _take_back(work: Path, uid: int) -> None:
+    tree.chown_tree(work, os.geteuid(), os.getegid(), only_from=uid)
 
 
 class _Scratch:

@@ -162,8 +162,8 @@ def measure(path: Path, *, stop_size: int | None = None, stop_entries: int | Non
 def chown_tree(path: Path, uid: int, gid: int, *, only_from: int | None = None) -> None:
     """Give a tree to a user; links themselves, never what they point to.
 
-    ``only_from`` leaves entries of other owners alone. Files with further hard links are left alone too: they may
-    be a name of something outside.
+    ``only_from`` leaves entries of other owners alone; without it, files with further hard links are left alone:
+    they may be a name of something outside. The kernel takes set-id bits off whatever changes its owner.
     """
     with opened(path) as root:
         for visit in walk(root):
@@ -177,12 +177,27 @@ def chown_tree(path: Path, uid: int, gid: int, *, only_from: int | None = None) 
 
 
 def copy_file(source_fd: int, target_fd: int) -> None:
-    """The bytes of one open file into another: a reflink where the file system has them."""
+    """The bytes of one open file into another: a reflink where the file system has them, else data without holes."""
     with contextlib.suppress(OSError):
         fcntl.ioctl(target_fd, FICLONE, source_fd)
         return
-    while os.sendfile(target_fd, source_fd, None, COPY_CHUNK):
-        pass
+    size = os.fstat(source_fd).st_size
+    os.ftruncate(target_fd, size)
+    end = 0
+    with contextlib.suppress(OSError):  # ENXIO: only a hole is left
+        while end < size:
+            start = os.lseek(source_fd, end, os.SEEK_DATA)
+            end = os.lseek(source_fd, start, os.SEEK_HOLE)
+            _copy_range(source_fd, target_fd, start, end)
+
+
+def _copy_range(source_fd: int, target_fd: int, start: int, end: int) -> None:
+    os.lseek(target_fd, start, os.SEEK_SET)
+    while start < end:
+        moved = os.sendfile(target_fd, source_fd, start, min(COPY_CHUNK, end - start))
+        if moved == 0:
+            return
+        start += moved
 
 
 def copy_tree(source: Path, target: Path, *, uid: int | None = None) -> None:
@@ -270,13 +285,3 @@ def readable_by(path: Path, uid: int) -> bool:
         return True
     with opened(path.resolve()) as root:
         return all(may(visit.stat) for visit in walk(root) if visit.step != "leave")
-
-
-def over_bound(path: Path, size: int, entries: int) -> str | None:
-    """A sentence when a tree is larger than allowed, else None."""
-    usage = measure(path, stop_size=size, stop_entries=entries)
-    if usage.size > size:
-        return f"the work folder holds more than {size} bytes"
-    if usage.entries > entries:
-        return f"the work folder holds more than {entries} entries"
-    return None

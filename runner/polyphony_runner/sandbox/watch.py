@@ -4,25 +4,60 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from polyphony_runner.sandbox import tree
 from polyphony_runner.sandbox.cgroup import ControlGroup
 from polyphony_runner.sandbox.judge import Verdict
+from polyphony_runner.sandbox.spec import Limits
 
 INTERVAL = 0.25
 LOOK_SHARE = 10  # looking takes at most a tenth of the time
 
 
-async def watch_disk(work: Path, size: int, entries: int) -> Verdict:
-    """Return when the work folder has passed a bound."""
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """How much the writable folders of one execution may grow: ``before`` is what they held at its start."""
+
+    places: tuple[Path, ...]
+    size: int
+    entries: int
+    before: tree.Usage
+
+    @classmethod
+    def at(cls, places: Iterable[Path], bounds: Limits) -> Disk | None:
+        """The bound over these folders as they are now, or None where there is none."""
+        if bounds.disk is None:
+            return None
+        kept = tuple(places)
+        before = [tree.measure(place) for place in kept]
+        total = tree.Usage(sum(usage.size for usage in before), sum(usage.entries for usage in before))
+        return cls(kept, bounds.disk, bounds.entries, total)
+
+    def verdict(self) -> Verdict | None:
+        """What is wrong now, if anything. Stops looking as soon as a bound is passed."""
+        size, entries = self.before.size + self.size, self.before.entries + self.entries
+        for place in self.places:
+            usage = tree.measure(place, stop_size=size, stop_entries=entries)
+            size, entries = size - usage.size, entries - usage.entries
+            if size < 0:
+                return Verdict("disk", f"the program wrote more than {self.size} bytes into its folders")
+            if entries < 0:
+                return Verdict("disk", f"the program made more than {self.entries} files and folders")
+        return None
+
+
+async def watch_disk(disk: Disk) -> Verdict:
+    """Return when a bound is passed."""
     pause = INTERVAL
     while True:
         await asyncio.sleep(pause)
         began = time.monotonic()
-        if message := await asyncio.to_thread(tree.over_bound, work, size, entries):
-            return Verdict("disk", message)
+        if verdict := await asyncio.to_thread(disk.verdict):
+            return verdict
         pause = max(INTERVAL, LOOK_SHARE * (time.monotonic() - began))
 
 

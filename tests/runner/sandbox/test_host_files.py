@@ -6,14 +6,16 @@ import asyncio
 import json
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from polyphony_runner.sandbox import Mount, direct, run_sandboxed, tree
+from polyphony_runner.sandbox import Limits, Mount, direct, run_sandboxed, tree
 from polyphony_runner.sandbox.errors import MountRefusedError, SandboxError
 from polyphony_runner.sandbox.interpreter import interpreter_mounts
-from support.sandbox_box import AS_ROOT, OWN_PYTHON, SYSTEM_PYTHON, USER, Box
+from polyphony_runner.sandbox.watch import Disk
+from support.sandbox_box import AS_ROOT, OWN_PYTHON, QUICK, SYSTEM_PYTHON, USER, Box
 
 only_as_root = pytest.mark.skipif(not AS_ROOT, reason="the privileged level needs root")
 
@@ -100,6 +102,14 @@ def test_something_else_than_an_interpreter_is_refused(tmp_path: Path) -> None:
 def test_git_takes_the_work_folder_for_its_own(box: Box) -> None:
     ended = box.run("sh", "-c", "git init -q . && git status --short && echo fine")
     assert ended.stdout == b"fine\n", ended.stderr
+
+
+if Path("/usr/bin/node").exists():
+
+    def test_node_starts_within_its_memory(box: Box) -> None:
+        """Runtimes reserve far more address space than they use."""
+        ended = box.run("node", "-e", "console.log(6 * 7)", limits=replace(QUICK, memory=512 << 20))
+        assert ended.stdout == b"42\n", ended.stderr
 
 
 def test_commands_that_are_links_into_alternatives_start(box: Box) -> None:
@@ -198,9 +208,50 @@ def test_measures_blocks_and_entries_not_lengths(tmp_path: Path) -> None:
     usage = tree.measure(tmp_path / "tree")
     assert usage.entries == 10 + 6
     assert usage.size < 1 << 20
-    assert tree.over_bound(tmp_path / "tree", 1 << 20, 100) is None
-    assert tree.over_bound(tmp_path / "tree", 1 << 20, 5) is not None
+    assert Disk.at([tmp_path / "tree"], Limits(disk=None)) is None
     tree.remove_tree(tmp_path / "tree")
+
+
+def test_the_disk_bound_is_about_growth_over_all_writable_folders(tmp_path: Path) -> None:
+    for name in ("ws", "out"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "before").write_bytes(b"x" * 300_000)
+    disk = Disk.at([tmp_path / "ws", tmp_path / "out"], Limits(disk=200_000, entries=3))
+    assert disk is not None
+    assert disk.verdict() is None
+    (tmp_path / "out" / "made").write_bytes(b"x" * 100_000)
+    assert disk.verdict() is None
+    (tmp_path / "ws" / "made").write_bytes(b"x" * 110_000)
+    assert disk.verdict() is not None
+    (tmp_path / "ws" / "made").unlink()
+    assert disk.verdict() is None
+    for number in range(3):
+        (tmp_path / "out" / str(number)).touch()
+    assert disk.verdict() is not None
+
+
+def test_a_hole_is_copied_as_a_hole(tmp_path: Path) -> None:
+    with (tmp_path / "source").open("wb") as file:
+        file.seek(1 << 30)
+        file.write(b"end")
+        file.truncate(1 << 40)
+    tree.copy_any(tmp_path / "source", tmp_path / "copy")
+    assert (tmp_path / "copy").stat().st_size == 1 << 40
+    assert (tmp_path / "copy").stat().st_blocks < 1000
+    with (tmp_path / "copy").open("rb") as file:
+        file.seek(1 << 30)
+        assert file.read(3) == b"end"
+
+
+@only_as_root
+def test_what_comes_back_has_no_set_id_bits_and_no_foreign_owner(here: Box) -> None:
+    ended = here.run("sh", "-c", "cp /bin/true x; chmod 6777 x; mkdir d; ln x d/hard; ln -s /etc/passwd link")
+    assert ended.kind is None, ended
+    for name in ("x", "d", "d/hard", "link"):
+        status = (here.work / name).lstat()
+        assert status.st_uid == 0
+        assert not status.st_mode & 0o6000
+    assert Path("/etc/passwd").stat().st_uid == 0
 
 
 def test_copies_links_as_links_and_leaves_devices_out(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from polyphony_runner.sandbox.judge import SIGNAL_BASE, Facts, Verdict, judge
 from polyphony_runner.sandbox.spec import Connection, Exit, Limits
 from polyphony_runner.sandbox.stdio import Edges, OutputLimitError, pump_stderr, pump_stdout, write_all
 from polyphony_runner.sandbox.warm.worker import Worker
-from polyphony_runner.sandbox.watch import watch_disk
+from polyphony_runner.sandbox.watch import Disk, watch_disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,7 @@ class Call:
     request: Request
     streams: Streams
     cancel: asyncio.Event
+    disk: Disk | None = None
     edges: Edges = field(default_factory=Edges)
     ended: asyncio.Future[Verdict] = field(default_factory=_future)
     started: float = field(default_factory=time.monotonic)
@@ -55,6 +56,7 @@ class Call:
         worker.calls += 1
         inside = worker.pool / f"call-{worker.calls}"
         self._move_in(inside)
+        self.disk = Disk.at((worker.pool,), self.request.limits)
         pipes = [os.pipe2(os.O_CLOEXEC) for _ in range(3)]
         (in_r, self.stdin), (out_r, out_w), (err_r, err_w) = pipes
         for fd in (self.stdin, out_r, err_r):
@@ -76,6 +78,8 @@ class Call:
             for fd in (out_r, err_r, *((self.stdin,) if self.stdin >= 0 else ())):
                 os.close(fd)
             connections = await self._connections()
+            if self.disk is not None and (verdict := self.disk.verdict()):
+                self._end_because(verdict)
             self._move_out(inside)
         worker.retired = worker.worn(answer)
         return self._judge(answer, stdout, connections)
@@ -88,7 +92,7 @@ class Call:
     def _move_out(self, inside: Path) -> None:
         inside.rename(self.request.work)
         if self.worker.level == "full-privileged":
-            tree.chown_tree(self.request.work, os.geteuid(), os.getegid())
+            tree.chown_tree(self.request.work, os.geteuid(), os.getegid(), only_from=self.worker.uid)
 
     async def _connections(self) -> tuple[Connection, ...]:
         if self.worker.proxy is None:
@@ -157,9 +161,8 @@ class Call:
             os.close(fd)
 
     async def _disk(self) -> None:
-        bounds = self.request.limits
-        if bounds.disk is not None:
-            self._end_because(await watch_disk(self.worker.pool, bounds.disk, bounds.entries))
+        if self.disk is not None:
+            self._end_because(await watch_disk(self.disk))
 
     def _pump_done(self, pump: asyncio.Future[Any]) -> None:
         if not pump.cancelled() and (error := pump.exception()):
@@ -173,10 +176,6 @@ class Call:
 
     def _judge(self, answer: dict[str, object], stdout: bytes, connections: tuple[Connection, ...]) -> Exit:
         bounds = self.request.limits
-        if not self.ended.done() and bounds.disk is not None:
-            message = tree.over_bound(self.request.work, bounds.disk, bounds.entries)
-            if message:
-                self._end_because(Verdict("disk", message))
         code = answer.get("rc")
         status = None if not isinstance(code, int) else code if code >= 0 else SIGNAL_BASE - code
         cpu = answer.get("cpu")
