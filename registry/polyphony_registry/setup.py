@@ -10,6 +10,7 @@ from pathlib import Path
 
 from polyphony_registry.accounts.models import Account
 from polyphony_registry.accounts.services import Scope, add_account, grant, issue_token
+from polyphony_registry.binding import add_line
 from polyphony_registry.database import Database
 from polyphony_registry.errors import SetupError
 from polyphony_registry.git.environment import require_git
@@ -115,14 +116,6 @@ def add_user(
     services.outbox.drain()
     key = str(services.log.verifier_key)
     return Invitation(name, tuple(namespaces), token, key, add_line(services.settings, key, everything))
-
-
-def add_line(settings: Settings, log_key: str, namespaces: Sequence[str]) -> str:
-    """The line to hand to users."""
-    words = ["polyphony", "registry", "add", settings.url, "--log-key", log_key]
-    for namespace in namespaces:
-        words += ["--namespace", namespace]
-    return shlex.join(words)
 
 
 def describe(data: Path, host: str, port: int) -> dict[str, object]:

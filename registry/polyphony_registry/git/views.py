@@ -77,8 +77,8 @@ def _body(service: Service, limit: int) -> IO[bytes]:
     encoding = request.headers.get("Content-Encoding", "")
     if encoding not in ("", "gzip", "x-gzip"):
         raise GitError("PLY4309", f"content encoding {encoding!r}", hint="use git itself", status=415)
-    # A real file once it is large; the git program reads it as its stdin.
-    target = tempfile.TemporaryFile(dir=services().settings.data)  # noqa: SIM115  # the caller closes it
+    # A file without a buffer of ours: the git program reads it as its stdin, from where we left it.
+    target = tempfile.TemporaryFile(dir=services().settings.data, buffering=0)  # noqa: SIM115  # the caller closes it
     try:
         copy_bounded(request.stream, target, limit, gzipped=bool(encoding))
     except BaseException:

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from polyphony_schemas.graph.analysis import analyse
 from polyphony_schemas.graph.model import Edge, Graph, GraphNode
-from polyphony_schemas.melody import Melody
 from polyphony_schemas.values import JsonObject
 
 CardKind = Literal["instrument", "operator", "addon", "core", "melody", "local", "frame"]
@@ -69,6 +67,9 @@ class Score:
 
 def score_of(document: JsonObject, packages: Mapping[str, Known]) -> Score:
     """The score of a valid ``melody.yaml``. ``packages`` is by ``owner/name``; unknown ones are drawn plainly."""
+    from polyphony_schemas.graph.analysis import analyse
+    from polyphony_schemas.melody import Melody
+
     return _scope(analyse(Melody.model_validate(document), {}).compiled.graph, packages)
 
 

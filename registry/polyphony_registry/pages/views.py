@@ -9,13 +9,13 @@ from importlib import resources
 from flask import Blueprint, Flask, Response, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
+from polyphony_registry.binding import add_line
 from polyphony_registry.errors import UnknownError
 from polyphony_registry.namespaces.models import Namespace
 from polyphony_registry.namespaces.services import namespace_names
 from polyphony_registry.packages.services import counts, find_package, newest, of_owner, summaries
 from polyphony_registry.pages.services import moment, page_of
 from polyphony_registry.search.views import read_query
-from polyphony_registry.setup import add_line
 from polyphony_registry.web import now, services
 from polyphony_schemas.errors import PolyphonyError
 

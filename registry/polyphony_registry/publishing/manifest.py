@@ -15,7 +15,6 @@ from polyphony_schemas import permissions
 from polyphony_schemas.errors import PolyphonyError
 from polyphony_schemas.problems import Problem
 from polyphony_schemas.trust.tree import LINK, Entries
-from polyphony_schemas.validate import validate_tree
 from polyphony_schemas.values import JsonObject, JsonValue
 from polyphony_schemas.yaml12 import read_document
 
@@ -91,6 +90,8 @@ def _check_overrides(files: Mapping[str, bytes]) -> None:
 
 
 def _check_documents(files: Mapping[str, bytes], path: str) -> None:
+    from polyphony_schemas.validate import validate_tree
+
     problems = [
         problem for problem in validate_tree(files, path, {}, publish=True) if problem.severity == "error"
     ]

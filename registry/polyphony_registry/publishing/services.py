@@ -243,7 +243,7 @@ def _drafts(caller: Caller, checked: _Checked, *, fresh: bool) -> list[Draft]:
         "type": "publish",
         "name": submission.full_name,
         "version": submission.version,
-        "commit": {"format": checked.files.format, "id": checked.files.commit},
+        "commit": checked.files.commit,
         "tree": checked.tree,
         "manifest": manifest.digest,
         "permissions": manifest.permissions_digest,
