@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from polyphony_schemas.errors import TrustError
 from polyphony_schemas.trust import canonical
 from polyphony_schemas.trust.history import namespace_of
+from polyphony_schemas.trust.records import Publish
 from polyphony_schemas.trust.tiles import TileReader
 from polyphony_schemas.trust.tree import Entries
 from polyphony_schemas.trust.verification import (
@@ -146,3 +148,17 @@ def lie(fetch: Fetch, answers: dict[str, bytes | Callable[[bytes], bytes]]) -> F
 def codes(steps: StepList) -> list[object]:
     """The names of the steps that were done."""
     return [item["step"] for item in steps.items]
+
+
+def publish_again(registry: MemoryRegistry, **change: object) -> None:
+    """Log the newest version of ``acme/flows`` once more, changed, without asking the rules."""
+    lines = registry.lines["acme/flows"]
+    last = json.loads(lines[-1])
+    record = {**last["r"], "prev": last["i"], "at": registry.tick(), **change}
+    registry.append(Publish.model_validate(record), {"kind": "melody", "permissions": {}})
+
+
+def last_record(registry: MemoryRegistry) -> dict[str, str]:
+    """The newest record of ``acme/flows``."""
+    record: dict[str, str] = json.loads(registry.lines["acme/flows"][-1])["r"]
+    return record

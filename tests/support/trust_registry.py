@@ -326,3 +326,11 @@ def sample_registry() -> MemoryRegistry:
     for version in ("1.0.0", "1.1.0", "1.2.0"):
         registry.publish("acme/flows", version, melody_entries("flows", version), signer)
     return registry
+
+
+def registry_with_second_key() -> MemoryRegistry:
+    """The sample registry; key 1 authorised key 2, which signed 2.0.0."""
+    registry = sample_registry()
+    registry.add_key("acme", key_signer(2), key_signer(1))
+    registry.publish("acme/flows", "2.0.0", melody_entries("flows", "2.0.0"), key_signer(2))
+    return registry

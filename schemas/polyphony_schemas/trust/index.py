@@ -79,7 +79,9 @@ def _line(number: int, data: bytes) -> IndexLine:
             raise FormatError(_CODE, f"the index {index!r}")
         if not isinstance(hints, dict) or not isinstance(record, dict):
             raise FormatError(_CODE, "m and r must be objects")
-        raw = canonical.encode(record)
+        # The line is canonical, so the record's bytes are its end: no need to write it again.
+        start = len(b'{"i":%d,"m":,"r":' % index) + (len(canonical.encode(hints)) if hints else 2)
+        raw = data[start:-1]
         if len(raw) > MAX_RECORD_BYTES:
             raise FormatError(_CODE, f"a record of {len(raw)} bytes")
         parsed = record_from_json(record)
