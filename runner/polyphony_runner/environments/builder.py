@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from polyphony_runner.environments.interpreter import Interpreter, own_interpreter
-from polyphony_runner.environments.requirements import read_requirements
 from polyphony_runner.files import private_folder, sync_folder
 from polyphony_runner.grants.masking import Masker
 from polyphony_runner.package_index import IndexAccess, PackageIndex
@@ -109,6 +108,8 @@ class Environments:
         async with self._building.setdefault(digest, asyncio.Lock()):
             path = self._folder / digest
             if not path.is_dir():
+                from polyphony_runner.environments.requirements import read_requirements
+
                 names = read_requirements(requirements)
                 say(f"making the tool environment {digest[:12]} ({len(names)} packages)")
                 await self._build(path, requirements, names, level)

@@ -11,19 +11,15 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from polyphony_runner.package_index.settings import IndexSettings, machine_settings
-from polyphony_runner.package_index.simple_index import (
-    IndexFile,
-    IndexReadError,
-    normalised,
-    project_files,
-    shown,
-)
 from polyphony_runner.runtimes.failures import NodeError
 from polyphony_runner.sandbox.spec import Endpoint, Mount
+
+if TYPE_CHECKING:  # the reader imports half of urllib, which only a node with package-index needs
+    from polyphony_runner.package_index.simple_index import IndexFile
 
 # Asked for when a node resolves by itself and says no name: every index that mirrors the default one has it.
 PROBE = "pip"
@@ -66,6 +62,8 @@ class PackageIndex:
 
         NodeError of kind ``network`` (PLY3702) when a configured index cannot be read.
         """
+        from polyphony_runner.package_index.simple_index import normalised
+
         settings = self.settings
         asked = tuple(dict.fromkeys(normalised(name) for name in names)) or (PROBE,)
         pages = await asyncio.gather(
@@ -95,6 +93,8 @@ class PackageIndex:
         return await asyncio.shield(task)
 
     async def _read(self, index: str, name: str) -> list[IndexFile]:
+        from polyphony_runner.package_index.simple_index import IndexReadError, project_files, shown
+
         certificates = None if self.settings.certificates is None else str(self.settings.certificates)
         async with self._slots:
             try:
@@ -114,7 +114,7 @@ def _is_local(link: str) -> bool:
 
 def _local(url: str) -> Path | None:
     parts = urlsplit(url)
-    return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
+    return Path(unquote(parts.path)) if parts.scheme == "file" else None
 
 
 def _endpoint(url: str) -> Endpoint | None:

@@ -8,11 +8,9 @@ read: a project is not the machine.
 
 from __future__ import annotations
 
-import configparser
 import os
 import shlex
 import sys
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,6 +135,8 @@ def _from_uv(path: Path) -> _Found:
     text = _read(path)
     if text is None:
         return _Found()
+    import tomllib
+
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -181,6 +181,8 @@ def _from_pip(path: Path) -> _Found:
     text = _read(path)
     if text is None:
         return _Found()
+    import configparser
+
     parser = configparser.RawConfigParser()
     try:
         parser.read_string(text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mimetypes
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,13 +23,21 @@ from polyphony_runner.runtimes.events import NamedFile
 from polyphony_runner.runtimes.failures import NodeError
 from polyphony_schemas.errors import PolyphonyError
 from polyphony_schemas.graph.model import Port
-from polyphony_schemas.json_schema import validate
 from polyphony_schemas.values import JsonObject, JsonValue
 
 # The folder below the work folder that is shown at /out.
 OUT = ".out"
 INLINE_TEXT = 16 << 10
 _MAX_MASKED = 64 << 20
+_PLAIN = frozenset({"type", "title", "description", "default", "examples"})
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "string": str,
+    "integer": int,
+    "number": (int, float),
+    "boolean": bool,
+    "object": dict,
+    "array": list,
+}
 _PATH_ONLY = os.O_PATH | os.O_CLOEXEC
 
 
@@ -151,6 +158,8 @@ class Collector:
             raise NodeError(
                 "validation", "PLY3509", error.message, hint=error.hint, retryable=True
             ) from error
+        import mimetypes
+
         guessed = mimetypes.guess_type(name)[0] or "application/octet-stream"
         return {
             "digest": kept.digest,
@@ -214,7 +223,12 @@ def checked(outputs: JsonObject, ports: Mapping[str, Port], task: JsonObject) ->
                 hint="declare it under outputs in extension.yaml",
                 retryable=True,
             )
-        findings = validate(value, _schema(port, task))
+        schema = _schema(port, task)
+        if _plainly_fits(value, schema):
+            continue
+        from polyphony_schemas.json_schema import validate  # imports a library that plain schemas do not need
+
+        findings = validate(value, schema)
         if findings:
             raise NodeError(
                 "validation",
@@ -223,6 +237,21 @@ def checked(outputs: JsonObject, ports: Mapping[str, Port], task: JsonObject) ->
                 retryable=True,
             )
     return dict(outputs)
+
+
+def _plainly_fits(value: JsonValue, schema: JsonObject) -> bool:
+    """Whether a schema says nothing but a type, and the value is of it."""
+    if not _PLAIN.issuperset(schema):
+        return False
+    kind = schema.get("type")
+    if kind is None:
+        return True
+    expected = _TYPES.get(kind) if isinstance(kind, str) else None
+    return (
+        expected is not None
+        and isinstance(value, expected)
+        and (kind == "boolean" or not isinstance(value, bool))
+    )
 
 
 def _schema(port: Port, task: JsonObject) -> JsonObject:
