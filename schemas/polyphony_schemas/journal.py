@@ -29,7 +29,7 @@ from pydantic import JsonValue as PydanticJson
 
 from polyphony_schemas.errors import FormatError
 
-NO_EVENT = "PLY1801"
+NO_EVENT = "PLY1820"
 FIRST_PREV = "0" * 64
 
 EventType = Literal[
@@ -115,7 +115,7 @@ def encode_event(event: JournalEvent) -> bytes:
 
 
 def decode_event(line: bytes) -> JournalEvent:
-    """The event of a line; raises FormatError (PLY1801)."""
+    """The event of a line; raises FormatError (PLY1820)."""
     try:
         return JournalEvent.model_validate(json.loads(line))
     except ValidationError as error:

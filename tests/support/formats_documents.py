@@ -53,7 +53,7 @@ PACKAGES = {"./work": WORK, "./reader": READER, "./caller": CALLER, "acme/caller
 
 def melody(text: str) -> bytes:
     """A melody whose head is written already."""
-    return (HEAD + dedent(text)).encode()
+    return (HEAD + dedent(text).rstrip("\n") + "\n").encode()
 
 
 def packages() -> dict[str, PackageInterface]:
