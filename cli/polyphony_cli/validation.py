@@ -11,20 +11,24 @@ from typing import TYPE_CHECKING
 from polyphony_schemas.errors import PolyphonyError, UsageError
 
 if TYPE_CHECKING:
+    from polyphony_runner.home import Home
     from polyphony_runner.packages import PackageSource
     from polyphony_schemas.graph.interface import PackageInterface
     from polyphony_schemas.problems import Problem
 
 
-def validate_path(path: Path, installed: PackageSource | None = None) -> list[Problem]:
-    """All problems of the package at a folder or file; file names are as seen from the current folder."""
+def validate_path(path: Path, home: Home) -> list[Problem]:
+    """All problems of the package at a folder or file; file names are as seen from the current folder.
+
+    ``home`` is asked for locked packages, when the document names any; the network never is.
+    """
     from polyphony_runner.folder_files import FolderFiles
     from polyphony_schemas.validate import validate_tree
 
     manifest = _manifest(path)
     root = manifest.parent
     files = FolderFiles(root)
-    problems = validate_tree(files, manifest.name, _packages(files, manifest, installed))
+    problems = validate_tree(files, manifest.name, _packages(files, manifest, home))
     shown = Path(os.path.relpath(root))
     return [replace(problem, file=(shown / problem.file).as_posix()) for problem in problems]
 
@@ -48,10 +52,9 @@ def _manifest(path: Path) -> Path:
     return path.absolute()
 
 
-def _packages(
-    files: Mapping[str, bytes], manifest: Path, installed: PackageSource | None
-) -> dict[str, PackageInterface]:
+def _packages(files: Mapping[str, bytes], manifest: Path, home: Home) -> dict[str, PackageInterface]:
     """Packages of registries that overrides, or lock and store, have; the others stay unknown."""
+    from polyphony_runner.locked_packages import packages_for_path
     from polyphony_runner.packages import OverriddenPackages, Sources
     from polyphony_runner.runs.overrides import read_overrides
     from polyphony_schemas.yaml12 import read_document
@@ -60,10 +63,8 @@ def _packages(
     wanted = sorted(set(_package_uses(document.value)))
     if not wanted:
         return {}
-    sources: list[PackageSource] = [OverriddenPackages(read_overrides(manifest.parent, ()))]
-    if installed is not None:
-        sources.append(installed)
-    source = Sources(sources)
+    overridden = OverriddenPackages(read_overrides(manifest.parent, ()))
+    source = Sources([overridden, packages_for_path(home, manifest.parent)])
     found: dict[str, PackageInterface] = {}
     for uses in wanted:
         interface = _interface(source, uses, manifest.parent)

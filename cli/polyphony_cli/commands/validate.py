@@ -24,9 +24,10 @@ def command(console: Console, *, paths: tuple[Path, ...]) -> int:
     Never touches the network: packages come from melody.local.yaml or from lock and store. Where one is not here,
     its ports are not checked, and one line says so.
     """
+    from polyphony_cli.client import home_of
     from polyphony_cli.validation import validate_path
 
-    problems = [problem for path in paths for problem in validate_path(path)]
+    problems = [problem for path in paths for problem in validate_path(path, home_of(console))]
     ok = not any(problem.severity == "error" for problem in problems)
     if console.as_json:
         console.document({"ok": ok, "problems": [problem.to_json() for problem in problems]})
