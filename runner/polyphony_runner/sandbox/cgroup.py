@@ -97,11 +97,12 @@ def own_layout() -> Layout:
     except (OSError, ValueError):
         return Layout(0, None)
     if layout.folder is not None:
-        _sweep(layout.folder)
+        sweep(layout.folder)
     return layout
 
 
-def _sweep(folder: Path) -> None:
+def sweep(folder: Path) -> None:
+    """Remove the groups of runners that are dead, and end what they left inert in them."""
     with contextlib.suppress(OSError):
         for child in folder.glob(f"{PREFIX}-*"):
             runner = child.name.split("-")[1]

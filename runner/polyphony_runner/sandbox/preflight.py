@@ -12,6 +12,7 @@ import json
 import sys
 import tempfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,7 +53,7 @@ _lock = threading.Lock()
 
 
 def current_level(state: Path | None = None) -> Level:
-    """The level of this machine; PLY3001 when there is none. Not from within an event loop's thread."""
+    """The level of this machine; PLY3001 when there is none. The first call takes a tenth of a second."""
     return decide_level(state).require()
 
 
@@ -106,7 +107,8 @@ def _try(facts: machine.Machine) -> LevelReport:
             return LevelReport(
                 None, (), (f"root lacks the capabilities {' '.join(missing)}",), (fixes.CONTAINER,)
             )
-    ended = asyncio.run(_probe(level))
+    with ThreadPoolExecutor(max_workers=1) as thread:  # the caller's thread may have an event loop of its own
+        ended = thread.submit(lambda: asyncio.run(_probe(level))).result()
     if ended.kind:
         fix = fixes.after_trying(facts, ended.stderr + ended.message)
         return LevelReport(None, (), (fix.cause, ended.message), (fix.fix,), ended.stderr)

@@ -43,6 +43,8 @@ def parse(head: bytes) -> Request | str:
     if len(words) != 3 or not METHOD.fullmatch(words[0]) or words[2] not in ("HTTP/1.1", "HTTP/1.0"):
         return "not an HTTP/1.1 proxy request"
     method, target, _ = words
+    if not target.isprintable():
+        return "control characters in the address"
     try:
         if method == "CONNECT":
             host, port = split_port(target)

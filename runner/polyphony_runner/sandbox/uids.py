@@ -46,7 +46,14 @@ def try_take(uid: int, locks: Path = LOCKS) -> int | None:
 @asynccontextmanager
 async def lease(first: int = FIRST, last: int = LAST, locks: Path = LOCKS) -> AsyncIterator[int]:
     """Hold one free id. Waits when all are taken; after a minute: PLY3002. An id with an account: PLY3011."""
-    locks.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        locks.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SandboxUnavailableError(
+            UIDS_INVALID,
+            f"the locks of the sandbox's user ids cannot be kept in {str(locks)!r}: {error.strerror}",
+            hint=f"make {locks.parents[1]} writable for root",
+        ) from error
     uid, fd = await _take(first, last, locks)
     try:
         yield uid

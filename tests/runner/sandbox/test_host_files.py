@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from polyphony_runner.sandbox import Limits, Mount, direct, run_sandboxed, tree
-from polyphony_runner.sandbox.errors import MountRefusedError, SandboxError
+from polyphony_runner.sandbox import Limits, Mount, direct, run_sandboxed, tree, uids
+from polyphony_runner.sandbox.errors import MountRefusedError, SandboxError, SandboxUnavailableError
 from polyphony_runner.sandbox.interpreter import interpreter_mounts
 from polyphony_runner.sandbox.watch import Disk
 from support.sandbox_box import AS_ROOT, OWN_PYTHON, QUICK, SYSTEM_PYTHON, USER, Box
@@ -275,3 +275,19 @@ def test_a_directory_that_moves_during_the_walk_ends_it(tmp_path: Path) -> None:
         for visit in tree.walk(root):
             if visit.step == "enter" and visit.name == "c":
                 (tmp_path / "tree" / "a" / "b").rename(tmp_path / "elsewhere" / "b")
+
+
+@only_as_root
+def test_a_user_id_is_held_by_one_sandbox_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        async with uids.lease(60600, 60601, tmp_path) as first, uids.lease(60600, 60601, tmp_path) as second:
+            assert {first, second} == {60600, 60601}
+            monkeypatch.setattr(uids, "WAIT_SECONDS", 0.05)
+            with pytest.raises(SandboxUnavailableError, match="in use"):
+                async with uids.lease(60600, 60601, tmp_path):
+                    pass
+        with pytest.raises(SandboxUnavailableError, match="belongs to an account"):
+            async with uids.lease(0, 0, tmp_path):
+                pass
+
+    asyncio.run(main())

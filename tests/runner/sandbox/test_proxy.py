@@ -156,6 +156,7 @@ def test_requests_that_are_no_proxy_requests_are_refused() -> None:
                 b"CONNECT user@a.example:1 HTTP/1.1\r\n\r\n",
                 b"GET http://user@a.example/ HTTP/1.1\r\n\r\n",
                 b"GET https://a.example/ HTTP/1.1\r\n\r\n",
+                b"GET http://a.example/\nX-Forged:1 HTTP/1.1\r\n\r\n",
             ):
                 assert (await ask(port, head)).startswith(b"HTTP/1.1 405"), head
             assert await ask(port, b"x" * 20_000) == b""
