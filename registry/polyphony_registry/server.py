@@ -1,4 +1,8 @@
-"""``registry serve``: granian processes around the application, the file view in front, upkeep beside it."""
+"""``registry serve``: granian processes around the application, the file view in front, upkeep beside it.
+
+The server processes are forked. Invariant: when they are, this process has no thread of ours and no open
+database; a lock held by a thread at that moment would stay locked in the child for ever.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +33,14 @@ def make_application() -> WSGIApplication:
     """What each server process runs; the data folder comes from the environment that ``serve`` set."""
     from polyphony_registry.app import create_app
     from polyphony_registry.file_view import FileView
+    from polyphony_registry.upkeep import Upkeep
+    from polyphony_registry.web import services_of
 
     end_with_parent()
     settings = Settings.load(Path(os.environ[DATA_VARIABLE]))
-    return FileView(settings.published, create_app(settings))
+    application = create_app(settings)
+    Upkeep(services_of(application)).start()
+    return FileView(settings.published, application)
 
 
 def serve(settings: Settings, host: str, port: int, ready: Callable[[int], None]) -> None:
@@ -43,14 +51,10 @@ def serve(settings: Settings, host: str, port: int, ready: Callable[[int], None]
     from granian.constants import Interfaces
     from granian.server import Server
 
-    from polyphony_registry.setup import prepare
-    from polyphony_registry.upkeep import Upkeep
+    from polyphony_registry import app  # noqa: F401  # imported once here, shared by the forked processes
 
     port = free_port(host, port)
-    services = prepare(settings)
-    upkeep = Upkeep(services)
-    upkeep.round()
-    services.outbox.restore()
+    _bring_up_to_date(settings)
     os.environ[DATA_VARIABLE] = str(settings.data)
     server = Server(
         "polyphony_registry.server:make_application",
@@ -65,11 +69,19 @@ def serve(settings: Settings, host: str, port: int, ready: Callable[[int], None]
         log_enabled=False,
     )
     server.on_startup(_Announcer(host, port, ready).start)
-    upkeep.start()
+    server.serve()
+
+
+def _bring_up_to_date(settings: Settings) -> None:
+    """Schema, waiting jobs, missing files, a fresh checkpoint: before the first request, and before the fork."""
+    from polyphony_registry.setup import prepare
+    from polyphony_registry.upkeep import Upkeep
+
+    services = prepare(settings)
     try:
-        server.serve()
+        Upkeep(services).round()
+        services.outbox.restore()
     finally:
-        upkeep.stop()
         services.close()
 
 

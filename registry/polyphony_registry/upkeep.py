@@ -15,22 +15,15 @@ _HOUR = 3600
 
 
 class Upkeep:
-    """One round at the start and one every ``settings.upkeep`` seconds, in a thread of its own."""
+    """A round every ``settings.upkeep`` seconds in a thread of its own. Several processes may each run one."""
 
     def __init__(self, services: Services, clock: Callable[[], float] = time.time) -> None:
         self._services = services
         self._clock = clock
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End after the round that is running."""
-        self._ended.set()
-        self._thread.join()
+        """Begin; the thread ends with the process."""
+        threading.Thread(target=self._run, name="upkeep", daemon=True).start()
 
     def round(self) -> None:
         """Do what is due now."""
@@ -63,9 +56,8 @@ class Upkeep:
 
     def _run(self) -> None:
         while True:
+            time.sleep(self._services.settings.upkeep)
             try:
                 self.round()
             except Exception:  # noqa: BLE001  # upkeep must outlive whatever failed once
                 _LOG.exception("upkeep failed; the next round tries again")
-            if self._ended.wait(self._services.settings.upkeep):
-                return

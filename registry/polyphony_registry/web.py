@@ -28,7 +28,12 @@ JSON_LIMIT = 256 * 1024
 
 def services() -> Services:
     """The services of the app that answers this request."""
-    found: Services = current_app.extensions[EXTENSION]
+    return services_of(current_app)
+
+
+def services_of(app: Flask) -> Services:
+    """The services of an app, outside a request."""
+    found: Services = app.extensions[EXTENSION]
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from polyphony_schemas.trust.archive import read_archive
 from polyphony_schemas.trust.index import head_at, parse_index
@@ -93,13 +94,14 @@ def test_refuses_an_enrolment_of_another_namespace(registry: Running, publisher:
 
 def test_refuses_a_statement_about_other_bytes(registry: Running, publisher: Publisher) -> None:
     tree = publisher.work_tree("shout")
-    for change in (
+    changes: tuple[dict[str, Any], ...] = (
         {"tree": "0" * 64},
         {"name": f"{publisher.owner}/other"},
         {"registry": "elsewhere.test"},
         {"kind": "melody"},
         {"version": "1.0.1"},
-    ):
+    )
+    for change in changes:
         refused = publisher.publish(registry.url, tree, **change)
         assert (refused.status, refused.json()["code"]) == (422, "PLY4406"), change
         assert next(iter(change)) in refused.json()["detail"]

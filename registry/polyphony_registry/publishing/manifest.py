@@ -47,8 +47,8 @@ class Manifest:
 def read_manifest(entries: Entries) -> Manifest:
     """Check a tree and read its facts.
 
-    Raises PublishError PLY4403 (no manifest, or several), PLY4404 with all problems in ``details``, PLY4411
-    (what publishing requires is missing), PLY4412 (files that may not be published).
+    Raises PublishError PLY4403 (no manifest, or several), PLY4404 with all problems in ``details``, PLY4412
+    (files that may not be published).
     """
     files = {name: entry.data for name, entry in entries.items() if entry.mode != LINK}
     try:
@@ -66,10 +66,8 @@ def read_manifest(entries: Entries) -> Manifest:
         role=_text(document, "kind") if outside.kind == "extension" else "",
         name=outside.name,
         version=outside.version,
-        summary=_required(document, "summary", path),
-        license=_required(document, "license", path)
-        if outside.kind == "melody"
-        else _text(document, "license"),
+        summary=_text(document, "summary"),
+        license=_text(document, "license"),
         keywords=_words(document.get("keywords")),
         permissions=permissions.canonical_document(outside.permissions),
         permissions_digest=permissions.digest(outside.permissions),
@@ -107,13 +105,6 @@ def _check_documents(files: Mapping[str, bytes], path: str) -> None:
 
 def _sentence(problem: Problem) -> str:
     return f"{problem.file}:{problem.line}:{problem.column}: {problem.message}"
-
-
-def _required(document: JsonObject, key: str, path: str) -> str:
-    text = _text(document, key).strip()
-    if not text:
-        raise PublishError("PLY4411", f"{path} has no {key!r}", hint=f"add a line: {key}: …")
-    return text
 
 
 def _text(document: JsonObject, key: str) -> str:
