@@ -47,11 +47,10 @@ class Launched:
 
 
 class Launcher:
-    """Starts programs, cold or warm. ``state`` is the runner's home, ``workers`` the folder of warm workers."""
+    """Starts programs, cold or warm. ``state`` is the runner's home."""
 
-    def __init__(self, state: Path, workers: Path, level: Level | None) -> None:
+    def __init__(self, state: Path, level: Level | None) -> None:
         self._state = state
-        self._workers = workers
         self._level = level
         self._pool: WarmPool | None = None
 
@@ -79,7 +78,8 @@ class Launcher:
     async def _run(self, attempt: Attempt, spec: SandboxSpec, streams: Streams) -> Exit:
         if may_be_warm(attempt):
             if self._pool is None:
-                self._pool = WarmPool(self._workers, self._level, self._state)
+                session = spec.work.parent.parent  # calls' folders are moved into the worker's and back
+                self._pool = WarmPool(session / "warm", self._level, self._state)
             request = Request(spec.stdin, spec.work, spec.limits, spec.cancel_message, spec.grace)
             try:
                 return await self._pool.call(warm_specification(attempt, spec), request, streams)

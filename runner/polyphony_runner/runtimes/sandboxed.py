@@ -84,7 +84,7 @@ class SandboxedRuntime:
         self._boundaries = Boundaries.of(home.root)
         self._writers = Writers(home.cache / "writers")
         self._scratch = Scratch(home.cache / "work")
-        self._launcher = launch.Launcher(home.root, home.cache / "warm", level)
+        self._launcher = launch.Launcher(home.root, level)
         self._prepared: dict[str, Prepared] = {}
 
     async def run(self, assignment: Assignment, sink: Sink) -> Outcome:
@@ -107,6 +107,7 @@ class SandboxedRuntime:
     async def close(self) -> None:
         """End everything that is kept warm."""
         await self._launcher.close()
+        await asyncio.to_thread(self._scratch.close)
 
     async def _attempt(self, assignment: Assignment, sink: Sink) -> Attempt:
         prepared = self._find(assignment.package)

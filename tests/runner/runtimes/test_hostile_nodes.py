@@ -82,7 +82,7 @@ def test_filling_the_disk_is_stopped(bench: Bench) -> None:
     failure = bench.fail(bench.python(source), limits=Limits(timeout_ms=20_000, disk=8 << 20))
     assert failure.kind == "disk"
     assert time.monotonic() - started < 15
-    assert list((bench.home.cache / "work").iterdir()) == []
+    assert not list((bench.home.cache / "work").rglob("*"))
 
 
 def test_one_large_file_is_stopped(bench: Bench) -> None:
@@ -123,9 +123,9 @@ def test_cancelling_ends_the_whole_tree_first(bench: Bench) -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         assert processes_with(mark) == []
+        assert not list((bench.home.cache / "work").glob("*/node-*"))
 
     asyncio.run(cancelled())
-    assert list((bench.home.cache / "work").iterdir()) == []
 
 
 def test_a_signal_is_a_crash(bench: Bench) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from polyphony_runner.runtimes.protocol import Success
+from polyphony_schemas.graph.model import Limits
 from support.runtimes_nodes import Bench
 
 ANY: dict[str, object] = {"schema": {}}
@@ -205,3 +206,33 @@ def test_without_a_sandbox_paths_are_the_hosts(bench: Bench) -> None:
     (bench.work / "a.txt").write_text("text")
     values = {"inputs": {"path": "a.txt"}, "grants": {"read": ("a.txt",)}, "allow_unsandboxed": True}
     assert bench.succeed(uses, **values)["out"] == ["text", True]
+
+
+def test_a_cancellable_program_is_asked_before_it_is_ended(bench: Bench) -> None:
+    script = '#!/bin/sh\nread -r request\nread -r cancel\necho "$cancel" >&2\n'
+    uses = bench.extension("patient", {"bin/wait": script}, run={"process": ["bin/wait"]}, cancellable=True)
+    assert bench.fail(uses, limits=Limits(timeout_ms=400)).kind == "timeout"
+    assert '"type":"cancel"' in str(bench.messages())
+
+
+def test_granted_programs_and_variables_are_there_and_others_are_not(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "own-tool").write_text("#!/bin/sh\necho own\n")
+    (programs / "own-tool").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    monkeypatch.setenv("SHOWN", "yes")
+    monkeypatch.setenv("HIDDEN", "no")
+    uses = bench.extension("tools", run={"command": ["sh", "-c", "own-tool; echo $SHOWN $HIDDEN"]})
+    assert bench.succeed(uses, grants={"run": ("own-tool",), "env": ("SHOWN",)})["stdout"] == "own\nyes\n"
+    assert bench.succeed(uses)["stdout"] == "\n"
+
+
+def test_what_a_killed_runner_left_is_removed_by_the_next(bench: Bench) -> None:
+    left = bench.home.cache / "work/session-dead"
+    left.mkdir(parents=True)
+    (left / ".lock").touch()
+    bench.succeed(bench.python("def main(i, p, t, c):\n    return {}\n"))
+    assert not left.exists()
