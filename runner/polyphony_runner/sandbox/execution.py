@@ -28,6 +28,8 @@ from polyphony_runner.sandbox.stdio import (
 from polyphony_runner.sandbox.unsandboxed import spawn_supervised
 from polyphony_runner.sandbox.watch import Disk, watch_disk, watch_group, watch_memory
 
+DRAIN_SECONDS = 60.0
+
 
 @dataclass(frozen=True, slots=True)
 class Streams:
@@ -121,7 +123,7 @@ class Execution:
             pump.add_done_callback(self._pump_done)
         try:
             await self._until_dead(process)
-            results = await asyncio.gather(stdout, stderr, return_exceptions=True)
+            results = await drained(stdout, stderr)
         finally:
             await stop(stdout, stderr, *side)
         for result in results:
@@ -230,6 +232,15 @@ class Execution:
         text = self.edges.text()
         message = text.strip().splitlines()[-1] if text.strip() else reason
         return Exit("unavailable", None, message, text, time.monotonic() - self.started)
+
+
+async def drained(*pumps: asyncio.Future[Any]) -> list[Any]:
+    """What the pumps of a dead program return or raise; what they still hold fits into a pipe."""
+    await asyncio.wait(pumps, timeout=DRAIN_SECONDS)
+    for pump in pumps:
+        if not pump.done():
+            raise TimeoutError("whoever takes the program's output does not keep up")
+    return await asyncio.gather(*pumps, return_exceptions=True)
 
 
 async def stop(*tasks: asyncio.Future[Any]) -> None:

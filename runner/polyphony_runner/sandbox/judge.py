@@ -23,7 +23,7 @@ PROCESS_WORDS = re.compile(
     r"can't start new thread|Resource temporarily unavailable|Cannot fork|spawn .* EAGAIN|failed to create new OS thread"
 )
 DISK_WORDS = re.compile(r"No space left on device|Disk quota exceeded|File too large|ENOSPC|EDQUOT")
-BWRAP_WORDS = re.compile(r"^bwrap: ", re.MULTILINE)
+START_WORDS = re.compile(r"^(bwrap|supervise): execvp ", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def _never_started(facts: Facts) -> bool:
     tail = facts.stderr[-TAIL:]
     if facts.level == "full-privileged" and facts.status in SETPRIV_FAILED:
         return "setpriv:" in tail
-    return facts.status == 1 and bool(BWRAP_WORDS.search(tail)) and "execvp" in tail
+    return facts.status == 1 and bool(START_WORDS.search(tail))
 
 
 def _start_message(facts: Facts) -> str:

@@ -53,16 +53,32 @@ async def prepared(
                     f"{mount.inside}: a private copy, because the sandbox's user may not read the original"
                 )
             if privileged and mount.mode == "rw" and mount.fd is None:
-                await stack.enter_async_context(handed_over(shown.source, uid, state))
+                if (
+                    spec.work.parent in mount.source.parents
+                ):  # the runner's own folder, as private as the work folder
+                    await asyncio.to_thread(_give, mount.source, uid)
+                    stack.push_async_callback(asyncio.to_thread, _take_back, mount.source, uid)
+                else:
+                    await stack.enter_async_context(handed_over(mount.source, uid, state))
             mounts.append(shown)
         if privileged and own_work:
-            await asyncio.to_thread(tree.chown_tree, spec.work, uid, uid)
+            await asyncio.to_thread(_give, spec.work, uid)
             stack.push_async_callback(asyncio.to_thread, _take_back, spec.work, uid)
         yield Prepared(uid, tuple(mounts), tuple(notes))
 
 
+def _give(work: Path, uid: int) -> None:
+    if work.is_dir():
+        tree.chown_tree(work, uid, uid)
+    else:
+        os.chown(work, uid, uid, follow_symlinks=False)
+
+
 def _take_back(work: Path, uid: int) -> None:
-    tree.chown_tree(work, os.geteuid(), os.getegid(), only_from=uid)
+    if work.is_dir():
+        tree.chown_tree(work, os.geteuid(), os.getegid(), only_from=uid)
+    else:
+        os.chown(work, os.geteuid(), os.getegid(), follow_symlinks=False)
 
 
 class _Scratch:

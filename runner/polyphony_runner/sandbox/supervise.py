@@ -53,7 +53,7 @@ def main(status: int, block: int, command: list[str]) -> None:
         try:
             os.execvp(command[0], command)  # noqa: S606  # words as they are, no shell
         except OSError as error:
-            os.write(2, f"bwrap: execvp {command[0]}: {error.strerror}\n".encode())
+            os.write(2, f"supervise: execvp {command[0]}: {error.strerror}\n".encode())
             os._exit(1)
     for fd in (0, 1):
         os.close(fd)

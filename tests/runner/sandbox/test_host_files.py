@@ -291,3 +291,12 @@ def test_a_user_id_is_held_by_one_sandbox_at_a_time(tmp_path: Path, monkeypatch:
                 pass
 
     asyncio.run(main())
+
+
+def test_folders_of_the_runner_beside_the_work_folder_are_written_too(here: Box) -> None:
+    out = here.folder / "out"
+    out.mkdir(mode=0o700)
+    ended = here.run("sh", "-c", "echo result > /out/port/file", mounts=(Mount(out, "/out/port", "rw"),))
+    assert ended.kind is None, ended
+    assert (out / "file").read_text() == "result\n"
+    assert {out.stat().st_uid, (out / "file").stat().st_uid} == {os.geteuid()}

@@ -11,7 +11,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from polyphony_runner.sandbox import Endpoint
+from polyphony_runner.sandbox import Endpoint, tunnel
 from polyphony_runner.sandbox.endpoints import grant_text, normal_host, parse_endpoint
 from polyphony_runner.sandbox.errors import SandboxError
 from polyphony_runner.sandbox.proxy import Proxy
@@ -219,5 +219,51 @@ def test_more_tunnels_than_the_bound_are_refused() -> None:
                 assert (await ask(port, head)).startswith(b"HTTP/1.1 503")
                 for writer in open_ends:
                     writer.close()
+
+    asyncio.run(main())
+
+
+def test_a_tunnel_that_nobody_uses_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tunnel, "IDLE_SECONDS", 0.1)
+
+    async def main() -> None:
+        async with echo_server() as target:
+            proxy = Proxy([Endpoint("127.0.0.1", target, private=True)])
+            async with proxied(proxy) as port:
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.write(f"CONNECT 127.0.0.1:{target} HTTP/1.1\r\n\r\n".encode())
+                await reader.readuntil(b"\r\n\r\n")
+                writer.write(b"ping")
+                assert await reader.readexactly(4) == b"ping"
+                async with asyncio.timeout(5):
+                    assert await reader.read() == b""
+                writer.close()
+            assert (proxy.connections[0].sent, proxy.connections[0].received) == (4, 4)
+
+    asyncio.run(main())
+
+
+def test_a_half_closed_tunnel_is_closed_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tunnel, "HALF_CLOSED_SECONDS", 0.1)
+
+    async def main() -> None:
+        async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read()
+            await asyncio.sleep(0.5)
+            writer.close()
+
+        server = await asyncio.start_server(silent, "127.0.0.1", 0)
+        target = server.sockets[0].getsockname()[1]
+        proxy = Proxy([Endpoint("127.0.0.1", target, private=True)])
+        async with proxied(proxy) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(f"CONNECT 127.0.0.1:{target} HTTP/1.1\r\n\r\n".encode())
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write_eof()
+            async with asyncio.timeout(0.4):
+                assert await reader.read() == b""
+            writer.close()
+        server.close()
+        await asyncio.sleep(0.5)
 
     asyncio.run(main())

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from polyphony_runner.sandbox import Exit, SandboxSpec
+from polyphony_runner.sandbox import Endpoint, Exit, SandboxSpec
 from polyphony_runner.sandbox.errors import WarmBootError
 from polyphony_runner.sandbox.warm import Request, WarmPool, WarmSpec
 from polyphony_runner.sandbox.warm.worker import Worker
@@ -266,3 +266,24 @@ for pid in {1, os.getppid()}:
     assert peeked.stderr == ""
     assert killed.stderr == "lives\n"
     assert last.stderr == "False\n"
+
+
+def test_connections_belong_to_the_call_that_made_them_and_end_with_it(here: Box) -> None:
+    connect = """
+import socket
+peer = socket.create_connection(("127.0.0.1", 3128))
+peer.sendall(b"CONNECT {host}:443 HTTP/1.1\\r\\n\\r\\n")
+print(peer.recv(12).decode(), file=sys.stderr)
+"""
+
+    async def test() -> None:
+        endpoints = (Endpoint("granted.example", 443),)
+        async with pool_of(here) as pool:
+            warm = warm_spec(here, endpoints=endpoints)
+            for host in ("one.example", "two.example"):
+                ended = await call(pool, here, connect.replace("{host}", host), warm=warm)
+                assert ended.stderr == "HTTP/1.1 403\n"
+                assert [(c.host, c.verdict) for c in ended.connections] == [(host, "refused")]
+            assert (await call(pool, here, warm=warm)).connections == ()
+
+    run(test)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from polyphony_runner.sandbox import tree
-from polyphony_runner.sandbox.execution import Streams, stop
+from polyphony_runner.sandbox.execution import Streams, drained, stop
 from polyphony_runner.sandbox.judge import SIGNAL_BASE, Facts, Verdict, judge
 from polyphony_runner.sandbox.spec import Connection, Exit, Limits
 from polyphony_runner.sandbox.stdio import Edges, OutputLimitError, pump_stderr, pump_stdout, write_all
@@ -119,7 +119,7 @@ class Call:
             pump.add_done_callback(self._pump_done)
         try:
             answer = await self._until_answered()
-            results = await asyncio.gather(stdout, stderr, return_exceptions=True)
+            results = await drained(stdout, stderr)
         finally:
             await stop(stdout, stderr, *side)
         return answer, _first(results)

@@ -20,11 +20,13 @@ from polyphony_runner.sandbox.warm.worker import WarmSpec, Worker
 IDLE_SECONDS = 60.0
 FAILED_BOOTS = 3
 FAILED_WINDOW = 60.0
+WORKER_MEMORY = 128 << 20  # what one is taken to need with its imports
 
 
 def default_size() -> int:
-    """Two workers a core."""
-    return 2 * (os.cpu_count() or 1)
+    """Two workers a core, as long as they fit into a quarter of the memory."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return max(1, min(2 * (os.cpu_count() or 1), memory // 4 // WORKER_MEMORY))
 
 
 @dataclass(slots=True)
@@ -40,6 +42,7 @@ class WarmPool:
     _free: asyncio.Condition = field(default_factory=asyncio.Condition)
     _failures: dict[str, deque[float]] = field(default_factory=dict)
     _sweeper: asyncio.Task[None] | None = None
+    _closed: bool = False
 
     async def call(self, warm: WarmSpec, request: Request, streams: Streams | None = None) -> Exit:
         """Run one request in a worker of this key.
@@ -99,7 +102,7 @@ class WarmPool:
         return worker
 
     async def _release(self, worker: Worker) -> None:
-        if worker.retired:
+        if worker.retired or self._closed:
             await worker.close()
         else:
             worker.idle_since = time.monotonic()
@@ -123,7 +126,8 @@ class WarmPool:
             await self._idle.pop(0).close()
 
     async def close(self) -> None:
-        """End every idle worker. Calls must have ended before."""
+        """End every idle worker; those that are in a call end with it."""
+        self._closed = True
         if self._sweeper:
             self._sweeper.cancel()
             await asyncio.gather(self._sweeper, return_exceptions=True)

@@ -27,6 +27,7 @@ from typing import Any
 
 PR_SET_DUMPABLE = 4
 CPU_GRACE = 2
+MAX_FDS = 1 << 16
 SHARED = ("/tmp", "/dev/shm")  # noqa: S108
 EXPECTED = {".secrets"}
 Call = Callable[[], object]
@@ -63,7 +64,7 @@ def become(request: dict[str, Any], fds: list[int]) -> None:
     """In the child: pipes, session, limits, folder, fresh random numbers."""
     for number, fd in enumerate(fds):
         os.dup2(fd, number)
-    os.closerange(3, 64)
+    os.closerange(3, MAX_FDS)
     os.setsid()
     if request["cpu"]:
         resource.setrlimit(resource.RLIMIT_CPU, (request["cpu"], request["cpu"] + CPU_GRACE))
@@ -144,7 +145,7 @@ def main() -> None:
     """Boot, say how it went, serve."""
     number = int(sys.argv[1])
     os.closerange(3, number)
-    os.closerange(number + 1, 256)
+    os.closerange(number + 1, MAX_FDS)
     control = socket.socket(fileno=number)
     control.set_inheritable(False)
     try:

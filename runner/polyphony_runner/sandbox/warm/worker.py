@@ -31,6 +31,7 @@ MAX_CALLS = 1000
 MAX_AGE = 600.0
 MAX_GROWTH = 64 << 20
 MESSAGE = 64 << 10
+RUN_COLD = "the node is run cold, which shows its own error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,9 @@ class Worker:
             answer = await self.receive(BOOT_SECONDS)
         except (StartError, TimeoutError, OSError) as error:
             await self.close()
-            raise WarmBootError(WARM_BOOT, f"the warm worker did not start: {error}", hint="") from error
+            raise WarmBootError(
+                WARM_BOOT, f"the warm worker did not start: {error}", hint=RUN_COLD
+            ) from error
         except BaseException:
             await self.close()
             raise
@@ -88,7 +91,7 @@ class Worker:
             raise WarmBootError(
                 WARM_BOOT,
                 f"the warm worker did not come up: {reason.strip().splitlines()[-1]}",
-                hint="the node is run cold, which shows its own error",
+                hint=RUN_COLD,
                 details={"trace": reason},
             )
         self._first_resident = int(str(answer["ready"]))
