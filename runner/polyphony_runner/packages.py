@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from pydantic import ValidationError
-
 from polyphony_runner.errors import ClientError
 from polyphony_schemas.extension import Extension
 from polyphony_schemas.names import CoreReference, LocalReference, PackageReference, parse_uses
@@ -111,35 +109,16 @@ def is_core(uses: str) -> bool:
 
 
 def read_extension(root: Path, *, tree: TreeId | None = None, local: bool = False, name: str = "") -> Package:
-    """The extension in a folder; PLY2406 when it has none, PLY2407 when its manifest is invalid."""
-    from polyphony_schemas.yaml12 import read_document
+    """The extension in a folder; PLY2406 when it has none, ``FormatError`` PLY1500 when its manifest is invalid."""
+    from polyphony_schemas.validate import load_extension
 
-    for file in ("extension.yaml", "extension.json"):
+    for file in ("extension.yaml", "extension.yml", "extension.json"):
         path = root / file
         if path.is_file():
-            break
-    else:
-        raise ClientError(
-            "PLY2406",
-            f"no extension.yaml in {str(root)!r}",
-            hint="polyphony new extension DIR makes one",
-        )
-    document = read_document(path.read_bytes(), str(path))
-    if document.problems:
-        first = document.problems[0]
-        raise _invalid(path, f"line {first.line}: {first.message}")
-    try:
-        manifest = Extension.model_validate(document.value)
-    except ValidationError as error:
-        first_error = error.errors()[0]
-        place = "/".join(map(str, first_error["loc"]))
-        raise _invalid(path, f"{place}: {first_error['msg']}") from None
-    return Package(root, manifest, tree, local, name or manifest.name)
-
-
-def _invalid(path: Path, why: str) -> ClientError:
-    return ClientError(
-        "PLY2407",
-        f"{str(path)!r} is invalid: {why}",
-        hint=f"polyphony validate {path.parent} lists everything",
+            manifest = load_extension(path.read_bytes(), str(path))
+            return Package(root, manifest, tree, local, name or manifest.name)
+    raise ClientError(
+        "PLY2406",
+        f"no extension.yaml in {str(root)!r}",
+        hint="polyphony new extension DIR makes one",
     )

@@ -17,6 +17,7 @@ from polyphony_runner.conductor.function_runtime import FunctionRuntime, NodeFun
 from polyphony_runner.conductor.moment import Draft
 from polyphony_runner.conductor.state import RunState
 from polyphony_runner.conductor.storage import ValueStore
+from polyphony_runner.conductor.values import load
 from polyphony_runner.journal import Event, Journal, MemoryJournal
 from polyphony_runner.packages import PackageTable
 from polyphony_runner.runs.logs import RunLogs
@@ -74,10 +75,7 @@ class Played:
 
     @property
     def outputs(self) -> dict[str, Any]:
-        return {
-            name: self.conductor.values.load(value) if hasattr(value, "digest") else value
-            for name, value in self.state.outputs.items()
-        }
+        return {name: load(value, self.conductor.values) for name, value in self.state.outputs.items()}
 
     def order(self, type_: str = "node.started") -> list[str]:
         return [event.node or "" for event in self.events if event.type == type_]
@@ -146,6 +144,16 @@ class Player:
         return Played(conductor.state, list(journal.events()), conductor)
 
 
-def work(uses: str = "./work", **keys: Any) -> dict[str, Any]:
-    """A node of the test extension."""
-    return {"uses": uses, **keys}
+def work(uses: str = "./work", given: Mapping[str, Any] | None = None, **keys: Any) -> dict[str, Any]:
+    """A node of the test extension; ``given`` is its ``with``."""
+    return {"uses": uses, "with": dict(given or {}), **keys}
+
+
+def core(name: str, values: Mapping[str, Any] | None = None, **keys: Any) -> dict[str, Any]:
+    """A node of the Conductor itself."""
+    return {"uses": f"core/{name}", "with": dict(values or {}), **keys}
+
+
+def needs(*sources: str) -> dict[str, str]:
+    """A ``with`` that refers to the values of other nodes, one port for each."""
+    return {f"from_{source}": f"${{ {source}.value }}" for source in sources}

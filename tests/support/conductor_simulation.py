@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from polyphony_runner.conductor.conclude import conclude
@@ -22,6 +22,7 @@ from polyphony_schemas.graph.model import (
     GraphNode,
     Join,
     Loop,
+    NodeKind,
     OnError,
     Port,
     Retry,
@@ -61,9 +62,7 @@ def _graph(random: Random, size: int, depth: int) -> Graph:
     nodes = {name: _node(random, name, depth) for name in names}
     edges = []
     for place, target in enumerate(names):
-        for source in names[:place]:
-            if random.random() < 0.4:
-                edges.append(_edge(random, source, target))
+        edges += [_edge(random, source, target) for source in names[:place] if random.random() < 0.4]
     incoming = {name: sum(edge.target == name for edge in edges) for name in names}
     for name, node in nodes.items():
         if node.join.kind == "n" and node.join.count > max(1, incoming[name]):
@@ -72,8 +71,6 @@ def _graph(random: Random, size: int, depth: int) -> Graph:
 
 
 def _with_join(node: GraphNode, join: Join) -> GraphNode:
-    from dataclasses import replace
-
     return replace(node, join=join)
 
 
@@ -139,7 +136,8 @@ def _node(random: Random, name: str, depth: int) -> GraphNode:
 def _scope(random: Random, name: str, depth: int, join: Join, on_error: OnError) -> GraphNode:
     body = _graph(random, random.randint(1, 3), depth + 1)
     inner = next(iter(body.nodes))
-    kind = random.choice(["for_each", "while", "until"])
+    kinds: list[NodeKind] = ["for_each", "while", "until"]
+    kind = random.choice(kinds)
     if kind == "for_each":
         loop = Loop(
             items=Template(list(range(random.randint(0, 4)))),

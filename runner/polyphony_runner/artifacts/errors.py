@@ -1,4 +1,4 @@
-"""What can go wrong with artifacts (PLY2301 to PLY2305)."""
+"""What can go wrong with artifacts (PLY2301 to PLY2306)."""
 
 from __future__ import annotations
 

@@ -12,48 +12,28 @@ True
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal, TypeAlias, get_args
+from typing import get_args
 
 from polyphony_runner.journal.errors import JournalError
+from polyphony_schemas.journal import FIRST_PREV, EventType, line_digest
 from polyphony_schemas.values import JsonObject
 
-EventType: TypeAlias = Literal[
-    "trigger.received",
-    "run.created",
-    "run.started",
-    "node.ready",
-    "node.started",
-    "node.progress",
-    "node.usage",
-    "node.connection",
-    "node.succeeded",
-    "node.failed",
-    "node.retrying",
-    "node.skipped",
-    "node.dead",
-    "node.cancelled",
-    "node.waiting",
-    "scope.opened",
-    "scope.round",
-    "scope.closed",
-    "signal.received",
-    "approval.given",
-    "undo.started",
-    "undo.done",
-    "undo.failed",
-    "run.halted",
-    "run.resumed",
-    "run.cancelling",
-    "run.finished",
-    "notification.sent",
+__all__ = [
+    "FIRST_PREV",
+    "Event",
+    "EventType",
+    "decode_line",
+    "encode_line",
+    "format_time",
+    "line_digest",
+    "parse_time",
 ]
+
 _TYPES = frozenset(get_args(EventType))
 _KEYS = {"v", "seq", "at", "type", "node", "attempt", "data", "prev"}
-FIRST_PREV = "0" * 64
 _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
@@ -101,11 +81,6 @@ def decode_line(line: bytes) -> tuple[Event, str]:
         return event, str(document["prev"])
     except (ValueError, KeyError, TypeError) as error:
         raise JournalError("PLY2103", f"a journal line is no event: {error} in {line[:80]!r}") from None
-
-
-def line_digest(line: bytes) -> str:
-    """What the next line names as ``prev``."""
-    return hashlib.sha256(line).hexdigest()
 
 
 def format_time(at_ms: int) -> str:

@@ -1,4 +1,4 @@
-"""What stands in the way of a run before its first node (PLY2401 to PLY2412)."""
+"""What stands in the way of a run before its first node (PLY2402 to PLY2416)."""
 
 from __future__ import annotations
 

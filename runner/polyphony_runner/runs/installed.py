@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from polyphony_runner.home import Home
+from polyphony_runner.locked_packages import installed_melody, packages_for_path
 from polyphony_runner.packages import PackageSource
-from polyphony_runner.runs.errors import RunError
 from polyphony_schemas.values import TreeId
 
 _PATH_START = (".", "/", "~")
@@ -25,10 +25,12 @@ class Place:
 
 def locate(text: str, home: Home) -> Place:
     """A path starts with ``.``, ``/`` or ``~`` or ends in ``.yaml .yml .json``; anything else is a name."""
-    del home
     if is_path(text):
-        return Place(Path(text).expanduser())
-    raise RunError("PLY2408", f"{text!r} is not installed", hint=f"polyphony install {text}")
+        path = Path(text).expanduser()
+        folder = (path if path.is_dir() else path.parent).absolute()
+        return Place(path, packages=packages_for_path(home, folder))
+    melody = installed_melody(home, text)
+    return Place(melody.locked.path, melody.locked.tree, melody.packages)
 
 
 def is_path(text: str) -> bool:

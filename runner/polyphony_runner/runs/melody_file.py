@@ -6,20 +6,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
+from polyphony_runner.folder_files import FolderFiles
 from polyphony_runner.packages import Package, PackageSource, is_core
 from polyphony_runner.runs.errors import RunError
-from polyphony_schemas.errors import FormatError
 from polyphony_schemas.graph.compile import compile_melody
 from polyphony_schemas.graph.interface import extension_interface
-from polyphony_schemas.graph.model import CompiledMelody, Graph
+from polyphony_schemas.graph.model import CompiledMelody
+from polyphony_schemas.graph.schemas import JsonFiles, Schemas
 from polyphony_schemas.melody import Melody
 from polyphony_schemas.permissions.declared import Grants, ceiling_of
+from polyphony_schemas.validate import load_melody
 from polyphony_schemas.values import JsonValue
-from polyphony_schemas.yaml12 import read_document
 
-MELODY_FILES = ("melody.yaml", "melody.json")
+MELODY_FILES = ("melody.yaml", "melody.yml", "melody.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +36,9 @@ class MelodyFile:
 
 
 def read_melody(path: Path) -> MelodyFile:
-    """Read the melody at a path (folder or file); PLY2404 when there is none, PLY2401 when it is invalid."""
+    """Read the melody at a path (folder or file); PLY2404 when there is none, PLY1400 when it is invalid."""
     file = find_melody(path)
-    document = read_document(file.read_bytes(), file.name)
-    if document.problems:
-        first = document.problems[0]
-        raise _invalid(
-            file, f"line {first.line}, column {first.column}: {first.message}", len(document.problems)
-        )
-    try:
-        melody = Melody.model_validate(document.value)
-    except ValidationError as error:
-        found = error.errors()
-        place = "/".join(map(str, found[0]["loc"]))
-        raise _invalid(file, f"{place}: {found[0]['msg']}", len(found)) from None
-    return MelodyFile(file, file.parent, melody)
+    return MelodyFile(file, file.parent, load_melody(file.read_bytes(), file.name))
 
 
 def find_melody(path: Path) -> Path:
@@ -88,17 +75,15 @@ def find_packages(melody: MelodyFile, source: PackageSource) -> dict[str, Packag
 
 
 def compile_file(melody: MelodyFile, packages: Mapping[str, Package]) -> CompiledMelody:
-    """The graph; PLY2401 when the melody is invalid."""
-    interfaces = {uses: extension_interface(package.manifest) for uses, package in packages.items()}
-    try:
-        return compile_melody(melody.melody, interfaces)
-    except FormatError as error:
-        raise RunError(
-            "PLY2401",
-            f"{melody.path.name} is invalid: {error.message}",
-            hint=f"polyphony validate {melody.folder} lists every problem",
-            details=error.details,
-        ) from None
+    """The graph; ``FormatError`` PLY1600 when the melody is invalid."""
+    interfaces = {
+        uses: extension_interface(
+            package.manifest, Schemas("extension.yaml", JsonFiles(FolderFiles(package.root)))
+        )
+        for uses, package in packages.items()
+    }
+    schemas = Schemas(melody.path.name, JsonFiles(FolderFiles(melody.folder)))
+    return compile_melody(melody.melody, interfaces, schemas)
 
 
 def refuse_later_features(melody: CompiledMelody) -> None:
@@ -113,14 +98,6 @@ def refuse_later_features(melody: CompiledMelody) -> None:
         )
 
 
-def all_nodes(graph: Graph, prefix: str = "") -> Iterator[str]:
-    """The places of all nodes in the document, scopes included."""
-    for name, node in graph.nodes.items():
-        yield prefix + name
-        if node.body is not None:
-            yield from all_nodes(node.body, f"{prefix}{name}/")
-
-
 def _uses(nodes: JsonValue) -> Iterator[str]:
     if not isinstance(nodes, Mapping):
         return
@@ -129,12 +106,3 @@ def _uses(nodes: JsonValue) -> Iterator[str]:
             if isinstance(uses := node.get("uses"), str):
                 yield uses
             yield from _uses(node.get("nodes"))
-
-
-def _invalid(file: Path, why: str, count: int) -> RunError:
-    more = f" (and {count - 1} more)" if count > 1 else ""
-    return RunError(
-        "PLY2401",
-        f"{file.name} is invalid: {why}{more}",
-        hint=f"polyphony validate {file.parent} lists every problem",
-    )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from polyphony_runner.runs.errors import RunError
 from polyphony_schemas.errors import UsageError
+from polyphony_schemas.melody_local import LOCAL_FILE, LocalFile
 from polyphony_schemas.yaml12 import read_document
-
-LOCAL_FILE = "melody.local.yaml"
 
 
 def read_overrides(folder: Path, words: Sequence[str], *, in_store: bool = False) -> dict[str, Path]:
@@ -38,13 +39,15 @@ def _of_file(folder: Path, *, in_store: bool) -> dict[str, Path]:
             hint=f"git rm --cached {LOCAL_FILE} and add it to .gitignore",
         )
     document = read_document(file.read_bytes(), LOCAL_FILE)
-    value = document.value
-    overrides = value.get("overrides") if isinstance(value, Mapping) else None
-    if document.problems or not isinstance(overrides, Mapping) or set(value) - {"overrides"}:  # type: ignore[arg-type]  # a mapping here
+    try:
+        overrides = LocalFile.model_validate(document.value).overrides
+    except ValidationError:
+        overrides = None
+    if document.problems or overrides is None:
         raise RunError(
             "PLY2410", f"{LOCAL_FILE} holds no map of overrides", hint="overrides: {owner/name: ../folder}"
         )
-    return {str(name): (folder / str(path)).resolve() for name, path in overrides.items()}
+    return {name: (folder / path).resolve() for name, path in overrides.items()}
 
 
 def _tracked(file: Path) -> bool:

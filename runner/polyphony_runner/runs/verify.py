@@ -13,6 +13,7 @@ from polyphony_runner.journal.file import read_lines
 from polyphony_runner.runs.folder import RunFolder
 from polyphony_runner.runs.head import check_head
 from polyphony_schemas.errors import PolyphonyError
+from polyphony_schemas.journal import verify_chain
 
 _UNSIGNED = (
     "no signed head: the chain shows that nothing was changed inside, not where the journal comes from"
@@ -61,6 +62,9 @@ def verify_run(folder: RunFolder, home: Home) -> VerifiedJournal:
         problems.append("the last line is incomplete: polyphony resume cuts it off")
     if state.finished:
         problems += [f"{path} has no final status" for path, node in state.nodes.items() if not node.final]
+    if not problems:
+        chain = verify_chain(folder.journal.read_bytes().splitlines())
+        problems += [chain.reason] if not chain.ok else []
     signed, origin, wrong = _signature(folder, home, heads)
     if wrong:
         problems.append(wrong)
