@@ -7,6 +7,7 @@ it is verified, whatever address it came from.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 from urllib.parse import quote
 
 from polyphony_runner.errors import TransportError
@@ -22,6 +23,38 @@ MAX_BUNDLE = 64 * 1024
 MAX_ARCHIVE = 64 * 1024 * 1024
 # Statuses after which another address of the same registry may know better.
 _ELSEWHERE = frozenset({404, 410, 429, 500, 502, 503, 504})
+
+
+class Source(Protocol):
+    """Where the files of a registry come from.
+
+    Contract: gives bytes that nobody has verified, within the limits above; raises TransportError when it cannot.
+    A name that is not known has an empty index.
+    """
+
+    def checkpoint(self, *, fresh: bool = False) -> bytes:
+        """The newest signed checkpoint of the log."""
+        ...
+
+    def tile(self, path: str) -> bytes:
+        """A file of the log by its path below ``log/``."""
+        ...
+
+    def map_proof(self, size: int, name: str) -> bytes:
+        """The proof of a name's head in the map under the checkpoint of ``size``."""
+        ...
+
+    def index(self, name: str, *, fresh: bool = False) -> bytes:
+        """The record history of a package or namespace."""
+        ...
+
+    def bundle(self, digest: Digest) -> bytes:
+        """A signature bundle by the digest of its bytes."""
+        ...
+
+    def archive(self, tree: TreeId, progress: Progress | None = None) -> bytes:
+        """The files of a tree, as gzip-compressed tar."""
+        ...
 
 
 class Remote:

@@ -14,8 +14,8 @@ from polyphony_runner.http import Transport
 from polyphony_runner.install.content import Content
 from polyphony_runner.install.lock_change import differences, locked_facts, merged, seen_in
 from polyphony_runner.install.plan import PARALLEL, Plan, make_plan
+from polyphony_runner.install.proof import encode_proof
 from polyphony_runner.install.resolve import Policy, Resolved, Resolver
-from polyphony_runner.install.session import evidence_json
 from polyphony_runner.locking import changing, locked_key, newest_locked, reachable, write_lock
 from polyphony_runner.registries.table import Registries
 from polyphony_runner.store import Store
@@ -175,7 +175,8 @@ def _store(store: Store, plan: Plan) -> None:
         resolved = content.resolved
         tree = TreeId(resolved.verified.tree)
         with resolved.steps.step(8, f"written and hashed again: {tree}"):
-            proof = evidence_json(
+            proof = encode_proof(
+                resolved.verified.name,
                 resolved.session.checkpoint().note,
                 resolved.evidence,
                 {digest: resolved.session.bundle(digest) for digest in _bundles(resolved)},

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from polyphony_runner.errors import ClientError
 from polyphony_runner.http import Transport
+from polyphony_runner.install.proof import StoredProof
 from polyphony_runner.install.session import Session
 from polyphony_runner.registries.table import Registries
 from polyphony_runner.remote import Remote
@@ -54,7 +55,8 @@ class Resolved:
 class Resolver:
     """Resolves names for one call. ``known`` gives what a lock says of a name (for continuity and consent).
 
-    ``seen`` are the checkpoints of the lock, by log origin.
+    ``seen`` are the checkpoints of the lock, by log origin. With a ``proof`` nobody is asked: it holds what was
+    verified when the package was installed.
     """
 
     registries: Registries
@@ -63,6 +65,7 @@ class Resolver:
     policy: Policy
     known: Callable[[str], list[Locked]] = lambda _: []
     seen: Mapping[str, Seen] = field(default_factory=dict)
+    proof: StoredProof | None = None
     _sessions: dict[str, Session] = field(default_factory=dict)
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
@@ -80,20 +83,26 @@ class Resolver:
                 point = self.seen.get(binding.log_origin)
                 session = Session(
                     binding,
-                    Remote(binding, self.transport),
+                    self.proof or Remote(binding, self.transport),
                     self.registries.memory(binding),
                     self.now,
                     seen=() if point is None else (point,),
+                    offline=self.proof is not None,
                 )
                 self._sessions[binding.origin] = session
             return session
 
     def resolve(
-        self, reference: PackageReference, *, keep: str | None = None, root: bool = False
+        self,
+        reference: PackageReference,
+        *,
+        keep: str | None = None,
+        root: bool = False,
+        steps: StepList | None = None,
     ) -> Resolved:
         """Choose the version (``keep``: the locked one) and verify it up to step 6. Content is not touched."""
         name = reference.full_name
-        steps = StepList()
+        steps = StepList() if steps is None else steps
         with steps.step(1, f"{name} belongs to one registry"):
             session = self.session_for(name)
         with steps.step(2, f"the log of {session.binding.origin} continues what was seen before"):

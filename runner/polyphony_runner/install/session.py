@@ -6,7 +6,6 @@ call that is refused leaves the memory as it was. A log that shows two histories
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from polyphony_runner.errors import TransportError
 from polyphony_runner.registries.binding import Binding
 from polyphony_runner.registries.memory import Memory
-from polyphony_runner.remote import Remote
+from polyphony_runner.remote import Source
 from polyphony_schemas.errors import TrustError
 from polyphony_schemas.trust import verification
 from polyphony_schemas.trust.notes import Checkpoint, parse_checkpoint
@@ -30,13 +29,18 @@ INCOMPLETE = "PLY5302"
 
 @dataclass(slots=True)
 class Session:
-    """A registry under its binding. ``seen`` are points of the log from the lock; safe to use from several threads."""
+    """A registry under its binding. ``seen`` are points of the log from the lock; safe to use from several threads.
+
+    ``offline``: ``remote`` is a proof kept in the store. Its checkpoint is as old as the installation, so neither
+    its age nor what was seen since can be asked for; signatures, history and content are checked as always.
+    """
 
     binding: Binding
-    remote: Remote
+    remote: Source
     memory: Memory
     now: int
     seen: Sequence[Seen] = ()
+    offline: bool = False
     _guard: threading.RLock = field(default_factory=threading.RLock)
     _known: bytes | None = None
     _verified: VerifiedCheckpoint | None = None
@@ -47,7 +51,8 @@ class Session:
     @property
     def rules(self) -> verification.Binding:
         """The binding as the verification takes it, ages in seconds."""
-        return self.binding.rules()
+        rules = self.binding.rules()
+        return replace(rules, max_age_s=self.now) if self.offline else rules
 
     def rules_for(self, name: str) -> verification.Binding:
         """The same, with the minimum age of the name's namespace."""
@@ -101,7 +106,7 @@ class Session:
 
     def remember(self) -> None:
         """Let the memory advance to what this call verified; it never goes back."""
-        if self._verified is None:
+        if self._verified is None or self.offline:
             return
         ours = self._verified
         while not self.memory.swap(self._known, ours.note):
@@ -119,6 +124,8 @@ class Session:
             self._known = current
 
     def _check(self, note: bytes) -> VerifiedCheckpoint:
+        if self.offline:
+            return self._check_against(note, ())
         self._known = self.memory.read()
         points = list(self.seen)
         if self._known is not None:
@@ -180,17 +187,3 @@ def remembered(note: bytes) -> Checkpoint:
     """The checkpoint of a note that was verified before it was kept."""
     text = note.decode().rpartition("\n\n")[0]
     return parse_checkpoint(text + "\n")
-
-
-def evidence_json(note: bytes, evidence: Evidence, bundles: dict[str, bytes]) -> bytes:
-    """The document kept beside a tree in the store: what was verified, byte for byte."""
-    document = {
-        "proof": "v1",
-        "checkpoint": note.decode(),
-        "package_index": evidence.package_index.decode(),
-        "package_proof": evidence.package_proof.decode(),
-        "namespace_index": evidence.namespace_index.decode(),
-        "namespace_proof": evidence.namespace_proof.decode(),
-        "bundles": {digest: data.decode() for digest, data in sorted(bundles.items())},
-    }
-    return json.dumps(document, ensure_ascii=False, sort_keys=True, indent=1).encode() + b"\n"

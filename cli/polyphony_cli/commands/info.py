@@ -1,0 +1,47 @@
+"""``polyphony info``: what the log says about a package."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+import click
+
+from polyphony_cli.client import registries_of, transport_of
+from polyphony_cli.console import Console
+from polyphony_schemas.names import parse_package
+
+
+@click.command()
+@click.argument("name", metavar="NAME[@V]")
+@click.pass_obj
+def command(console: Console, *, name: str) -> int:
+    """Show a package: its versions, who signed them, what they may do.
+
+    Everything shown is the verified history in the registry's log, not the registry's opinion.
+    """
+    from polyphony_runner.describing import describe_package
+    from polyphony_runner.install.consent import declared
+    from polyphony_runner.install.resolve import Policy, Resolver
+    from polyphony_schemas.permissions import describe
+
+    with transport_of(console) as transport:
+        resolver = Resolver(registries_of(console, transport), transport, int(time.time()), Policy())
+        found = describe_package(resolver, parse_package(name))
+    if console.as_json:
+        console.document(found.to_json())
+        return 0
+    console.line(f"{found.name}  ({found.registry})")
+    for one in found.versions:
+        day = datetime.fromtimestamp(int(str(one["at"])), UTC).date().isoformat()
+        console.line(
+            f"  {one['version']}  {day}  {one['kind']}" + (f"  {one['against']}" if one["against"] else "")
+        )
+    newest = found.versions[0]
+    document = newest["permissions_document"]
+    console.line(f"{newest['version']} may:")
+    for line in describe(declared(document if isinstance(document, dict) else {})):
+        console.line(f"  - {line}")
+    console.line(f"  permissions {newest['permissions']}")
+    console.line(f"  signed by {newest['signer']}, record {newest['log_index']}, tree {newest['tree']}")
+    return 0
