@@ -4,107 +4,104 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
-from xml.etree import ElementTree
+from typing import TYPE_CHECKING, TypedDict
+from xml.etree.ElementTree import ParseError
 
-KEEP = 12_000  # characters of the log that become an output
-NO_TESTS, USAGE = 5, 4
+from junit import broken_report, report_of
 
+if TYPE_CHECKING:
+    from polyphony_runner.runtimes.inside.python_node import Context
 
-def text_of(case, tag):
-    """Message and text of the first child called ``tag``, or None when there is none."""
-    found = case.find(tag)
-    return None if found is None else "\n".join(filter(None, [found.get("message"), found.text]))[:4000]
-
-
-def outcome_of(case):
-    """``(outcome, message)`` of one test case."""
-    for tag, outcome in (("failure", "failed"), ("error", "error"), ("skipped", "skipped")):
-        text = text_of(case, tag)
-        if text is not None:
-            return outcome, text
-    return "passed", ""
+KEPT, LOGGED = 12_000, 60  # characters of the log that are an output, lines that go to the run's log
+USAGE, NO_TESTS = 4, 5
+PYTEST = ("python", "-m", "pytest", "-q", "--color=no", "-o", "junit_family=xunit1")
+XML = Path("junit.xml")
 
 
-def report_of(xml):
-    """A JUnit file as ``urn:polyphony:junit``."""
-    cases = []
-    for case in ElementTree.fromstring(xml).iter("testcase"):  # noqa: S314  expat of today refuses entity bombs
-        outcome, message = outcome_of(case)
-        entry = {
-            "name": case.get("name", ""),
-            "suite": case.get("classname", ""),
-            "outcome": outcome,
-            "seconds": float(case.get("time", 0)),
-        }
-        if message:
-            entry["message"] = message
-        if case.get("file"):
-            entry["file"] = case.get("file")
-        cases.append(entry)
-    count = {name: sum(case["outcome"] == name for case in cases) for name in ("failed", "error", "skipped")}
-    return {
-        "tests": len(cases),
-        "failures": count["failed"],
-        "errors": count["error"],
-        "skipped": count["skipped"],
-        "seconds": round(sum(case["seconds"] for case in cases), 3),
-        "cases": cases,
-    }
+class Folder(TypedDict):
+    """A directory artifact, as a node sees it."""
+
+    path: str
 
 
-def main(inputs, parameters, task, context):
+class _Project(TypedDict):
+    path: str
+
+
+class Inputs(_Project, total=False):
+    """The project, and the folder with everything it needs."""
+
+    environment: Folder
+
+
+class _Bounds(TypedDict):
+    args: list[str]
+    max_cases: int
+
+
+class Parameters(_Bounds, total=False):
+    """Further words for pytest, a choice of tests, and how many cases the report shows."""
+
+    keyword: str
+
+
+def main(
+    inputs: Inputs, parameters: Parameters, task: dict[str, object], context: Context
+) -> dict[str, object]:
     """Return the results. Failing tests are results, not failures of this node."""
-    root, junit = Path(inputs["path"]), Path("/out/junit")
-    junit.mkdir(parents=True, exist_ok=True) if junit.is_dir() else junit.parent.mkdir(
-        parents=True, exist_ok=True
-    )
-    xml = junit / "junit.xml" if junit.is_dir() else junit
-    argv = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "--color=no",
-        f"--junitxml={xml}",
-        *parameters["args"],
-    ]
+    words = list(parameters["args"])
     if "keyword" in parameters:
-        argv += ["-k", parameters["keyword"]]
-    env = dict(os.environ)
-    if "environment" in inputs:
-        env["PYTHONPATH"] = inputs["environment"]
-        env["PATH"] = f"{inputs['environment']}/bin:{env.get('PATH', '')}"
-    done = subprocess.run(
-        argv,
-        cwd=root,
-        env=env,
+        words += ["-k", parameters["keyword"]]
+    remarks = []
+    done = pytest(inputs, words)
+    if done.returncode == USAGE and "unrecognized arguments" in done.stdout:
+        remarks.append(
+            "The project's addopts name plugins that are not there; its tests ran without addopts."
+        )
+        context.log(remarks[0], "warning")
+        done = pytest(inputs, ["-o", "addopts=", *words])
+    for line in done.stdout.splitlines()[-LOGGED:]:
+        context.log(line)
+    report = read_report(done, parameters["max_cases"])
+    if done.returncode == NO_TESTS:
+        remarks.append("No tests were found.")
+    failed = f"{report['failures']} failed, {report['errors']} broke"
+    context.progress(1, 1, f"{report['tests']} tests, {failed}")
+    if XML.exists():
+        context.artifact("junit", XML, "application/xml")
+    return {"report": report, "log": done.stdout[-KEPT:], "remarks": remarks}
+
+
+def pytest(inputs: Inputs, words: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run pytest; both streams are in ``stdout``."""
+    own = ["-o", "cache_dir=/tmp/pytest-cache", f"--junitxml={XML.absolute()}"]
+    return subprocess.run(
+        [*PYTEST, *own, *words],
+        cwd=inputs["path"],
+        env=environment(inputs.get("environment")),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
         check=False,
     )
-    for line in done.stdout.splitlines()[-60:]:
-        context.log("info", line)
-    if done.returncode == USAGE or (done.returncode < 0 and not xml.exists()):
-        context.fail(
-            "configuration", f"pytest ended with status {done.returncode}: {done.stdout.strip()[-2000:]}"
-        )
-    if not xml.exists():
-        context.fail(
-            "exit",
-            f"pytest ended with status {done.returncode} and left no report: {done.stdout.strip()[-2000:]}",
-        )
-    report = report_of(xml.read_bytes())
-    if done.returncode == NO_TESTS:
-        context.log("warning", "no tests were found")
-    context.progress(
-        report["tests"],
-        report["tests"],
-        f"{report['tests']} tests, {report['failures'] + report['errors']} failed",
-    )
-    return {"report": report, "log": done.stdout[-KEEP:]}
+
+
+def environment(folder: Folder | None) -> dict[str, str]:
+    """The variables of the tests: what the project needs comes before what this node needs."""
+    if folder is None:
+        return dict(os.environ)
+    path = folder["path"]
+    return {**os.environ, "PYTHONPATH": path, "PATH": f"{path}/bin:{os.environ['PATH']}"}
+
+
+def read_report(done: subprocess.CompletedProcess[str], limit: int) -> dict[str, object]:
+    """The report pytest left. Where it could not start or broke down, one case that says so."""
+    try:
+        if done.returncode != USAGE:
+            return report_of(XML.read_bytes(), limit)
+    except (OSError, ParseError):
+        pass
+    XML.unlink(missing_ok=True)
+    return broken_report(f"pytest ended with status {done.returncode}", done.stdout.strip())

@@ -6,112 +6,78 @@ and the project's build script run here, which is why this node has no network a
 
 from __future__ import annotations
 
-import email
-import os
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
 
-KEEP = 8000  # characters of the log that are kept
-# Builds that ask version control for a version: a copy or a source distribution may have none.
-VERSION_HINTS = {
-    "SETUPTOOLS_SCM_PRETEND_VERSION": "0.0.0",
-    "PDM_BUILD_SCM_VERSION": "0.0.0",
-    "PBR_VERSION": "0.0.0",
-}
+from offline import Wheel, build_wheel, install, newest, requirements_of
 
+if TYPE_CHECKING:
+    from polyphony_runner.runtimes.inside.python_node import Context
 
-def pip(*words, extra=None):
-    """Run pip offline; returns the completed process with both streams in ``stdout``."""
-    argv = [
-        sys.executable,
-        "-m",
-        "pip",
-        "--disable-pip-version-check",
-        "--no-input",
-        "--no-cache-dir",
-        *words,
-    ]
-    env = {**os.environ, **(extra or {}), "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": ""}
-    return subprocess.run(
-        argv,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        check=False,
-        env=env,
-    )
+BUILD_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
+LOG_LINES, LOG_KEPT = 40, 8000
 
 
-def build_wheel(project, wheels, folder):
-    """Build the project's wheel, a second time with a made-up version if the first fails; returns (wheel, log)."""
-    words = ["wheel", "--no-deps", "--no-index", "--find-links", wheels, "--wheel-dir", folder, str(project)]
-    done = pip(*words)
-    if done.returncode and not (project / "PKG-INFO").exists():
-        done = pip(*words, extra=VERSION_HINTS)
-    made = sorted(Path(folder).glob("*.whl"))
-    return (made[0] if made and not done.returncode else None), done.stdout
+class Folder(TypedDict):
+    """A directory artifact, as a node sees it."""
+
+    path: str
 
 
-def requirements_of(wheel):
-    """``Requires-Dist`` of a wheel, without those of extras."""
-    import zipfile
+class Inputs(TypedDict):
+    """The project, and wheels in the folders ``build`` and ``run`` (or all in one)."""
 
-    with zipfile.ZipFile(wheel) as archive:
-        name = next(n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
-        message = email.message_from_bytes(archive.read(name))
-    return [r for r in message.get_all("Requires-Dist") or [] if "extra ==" not in r]
+    path: str
+    wheels: Folder
 
 
-def install(wheels, project_wheel, target):
-    """Install all wheels as they are: the fetching node has resolved them already. Newest wins where there are two."""
-    chosen = {}
-    from packaging.utils import parse_wheel_filename
+class Parameters(TypedDict):
+    """``only_metadata``: ask the backend for the dependencies and install nothing."""
 
-    for place in Path(wheels).glob("*.whl"):
-        name, version, *_ = parse_wheel_filename(place.name)
-        if name not in chosen or version > chosen[name][0]:
-            chosen[name] = (version, place)
-    if project_wheel:
-        name, version, *_ = parse_wheel_filename(project_wheel.name)
-        chosen[name] = (version, project_wheel)
-    places = [str(place) for _, place in chosen.values()]
-    done = pip("install", "--no-deps", "--no-index", "--no-compile", "--target", str(target), *places)
-    return sorted(f"{name} {version}" for name, (version, _) in chosen.items()), done
+    only_metadata: bool
 
 
-def main(inputs, parameters, task, context):
-    """Return the environment folder, the project's dependencies and what was built."""
-    project, wheels = Path(inputs["path"]), inputs["wheels"]
-    with tempfile.TemporaryDirectory() as folder:
-        buildable = any((project / name).exists() for name in ("pyproject.toml", "setup.py", "setup.cfg"))
-        wheel, log = (
-            build_wheel(project, wheels, folder)
-            if buildable
-            else (None, "no build file: the sources are used as they are")
-        )
-        for line in log.splitlines()[-40:]:
-            context.log("info", line)
-        needed = requirements_of(wheel) if wheel else []
-        if parameters["only_metadata"]:
-            return {
-                "requirements": needed,
-                "report": {"built": wheel is not None, "installed": [], "left_out": [], "log": log[-KEEP:]},
-            }
+def main(
+    inputs: Inputs, parameters: Parameters, task: dict[str, object], context: Context
+) -> dict[str, object]:
+    """Return the environment folder, the project's dependencies, what was built, and remarks for people."""
+    project, wheels = Path(inputs["path"]), Path(inputs["wheels"]["path"])
+    wheel, log = built(project, part(wheels, "build"))
+    for line in log.splitlines()[-LOG_LINES:]:
+        context.log(line)
+    remarks = []
+    if wheel is None:
+        why = said_last(log)
+        remarks.append(f"The project was not built, its sources are used as they are: {why}")
+        context.log(remarks[0], "warning")
+    installed: list[str] = []
+    if not parameters["only_metadata"]:
         target = Path("/out/environment")
-        target.mkdir(exist_ok=True)
-        installed, done = install(wheels, wheel, target)
+        target.mkdir()
+        chosen = newest(part(wheels, "run"), wheel)
+        done = install([one.path for one in chosen], target)
         if done.returncode:
-            context.fail("dependency", f"the environment cannot be made: {done.stdout.strip()[-2000:]}")
-    left_out = [] if wheel or not buildable else [project.name]
-    return {
-        "requirements": needed,
-        "report": {
-            "built": wheel is not None,
-            "installed": installed,
-            "left_out": left_out,
-            "log": log[-KEEP:],
-        },
-    }
+            context.fail("dependency", f"the environment cannot be made: {said_last(done.stdout)}")
+        installed = [f"{one.name} {one.version}" for one in chosen]
+    report = {"built": wheel is not None, "installed": installed, "log": log[-LOG_KEPT:]}
+    needed = requirements_of(wheel.path) if wheel else []
+    return {"requirements": needed, "report": report, "remarks": remarks}
+
+
+def built(project: Path, wheels: Path) -> tuple[Wheel | None, str]:
+    """The project's own wheel, None when there is nothing to build or it cannot be built, and the log."""
+    if not any((project / name).exists() for name in BUILD_FILES):
+        return None, "it has no build file"
+    return build_wheel(project, wheels, Path("built").absolute())
+
+
+def part(wheels: Path, name: str) -> Path:
+    """One of the two folders, or the whole when there are no parts."""
+    return wheels / name if (wheels / name).is_dir() else wheels
+
+
+def said_last(log: str) -> str:
+    """The line of a log that says most: the last error, else the last line."""
+    said = [line.strip() for line in log.splitlines() if line.strip()]
+    errors = [line for line in said if "rror" in line]
+    return (errors or said or ["nothing was said"])[-1][:500]

@@ -1,93 +1,65 @@
-"""Download wheels with pip, wheels alone: nothing that comes from the index or the project is executed here.
+"""Download the wheels that a project needs, and say what was asked for, fetched and left out.
 
-Build requirements, dependencies and test requirements are resolved together. What has no wheel is left out and
-reported, so that the rest of the project can still be worked with.
+Two folders, resolved apart because they are used apart: ``build`` for what builds the project, ``run`` for what it
+needs to run and to be tested. What has no wheel is left out, so that the rest can still be worked with.
 """
 
 from __future__ import annotations
 
-import re
-import subprocess
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
 
+from downloads import LeftOut, fetch
 from metadata import applies, name_of, needs_of
 
-MISSING = re.compile(r"No matching distribution found for ([^\s(;]+)")
-CONFLICT = re.compile(r"Cannot install|ResolutionImpossible")
+if TYPE_CHECKING:
+    from polyphony_runner.runtimes.inside.python_node import Context
+
+WHEELS = Path("/out/wheels")
 
 
-def pip_download(requirements, folder):
-    """Run pip once; returns (worked, what it said)."""
-    argv = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-input",
-        "--no-cache-dir",
+class Inputs(TypedDict, total=False):
+    """The project, and requirements that were learned elsewhere."""
+
+    path: str
+    also: list[str]
+
+
+class Parameters(TypedDict):
+    """Which extras and groups count, and what is wanted in any case."""
+
+    extras: list[str]
+    tools: list[str]
+
+
+def main(
+    inputs: Inputs, parameters: Parameters, task: dict[str, object], context: Context
+) -> dict[str, object]:
+    """Return the folder of wheels, the report, and remarks for people."""
+    needs = needs_of(Path(inputs["path"]), parameters["extras"])
+    build = usable(needs.build)
+    run = usable([*needs.run, *inputs.get("also", []), *needs.test, *parameters["tools"]])
+    odd = [
+        LeftOut(text, "not a requirement by name")
+        for text in [*needs.build, *needs.run, *needs.test]
+        if name_of(text) is None
     ]
-    argv += ["--only-binary", ":all:", "--dest", str(folder), "--", *requirements]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    return done.returncode == 0, done.stderr.strip()
-
-
-def reason(said):
-    """The line of pip's answer that says why."""
-    errors = [line.removeprefix("ERROR: ") for line in said.splitlines() if line.startswith("ERROR")]
-    return errors[-1] if errors else (said.splitlines() or ["pip gave no reason"])[-1]
-
-
-def fetch(requirements, folder, context):
-    """Download all that can be had; returns what was left out, each with its reason."""
-    wanted, left_out = list(requirements), []
-    while wanted:
-        worked, said = pip_download(wanted, folder)
-        if worked:
-            return left_out
-        found = MISSING.search(said)
-        culprit = next((r for r in wanted if found and name_of(r) == name_of(found[1])), None)
-        if culprit is None:
-            return left_out + one_by_one(wanted, folder, context)
-        context.log("warning", f"{culprit} has no wheel for this Python and is left out")
-        left_out.append({"requirement": culprit, "reason": reason(said)})
-        wanted.remove(culprit)
-    return left_out
-
-
-def one_by_one(requirements, folder, context):
-    """The slow way, when pip does not name the one that fails: each for itself."""
-    left_out = []
-    for number, requirement in enumerate(requirements):
-        context.progress(number, len(requirements), requirement)
-        worked, said = pip_download([requirement], folder)
-        if not worked:
-            left_out.append({"requirement": requirement, "reason": reason(said)})
-    if len(left_out) == len(requirements) and any(
-        "Retry" in r["reason"] or "onnection" in r["reason"] for r in left_out
-    ):
-        context.fail(
-            "network", f"the package index cannot be reached: {left_out[0]['reason']}", retryable=True
-        )
-    return left_out
-
-
-def main(inputs, parameters, task, context):
-    """Return the folder of wheels and a report of what was asked for, fetched and left out."""
-    root, folder = Path(inputs["path"]), Path("/out/wheels")
-    folder.mkdir(exist_ok=True)
-    needs = needs_of(root, parameters["extras"])
-    asked = list(
-        dict.fromkeys([*needs.build, *needs.run, *needs.test, *inputs.get("also", []), *parameters["tools"]])
-    )
-    named = [r for r in asked if name_of(r) and applies(r)]
-    left_out = [{"requirement": r, "reason": "not a requirement by name"} for r in asked if not name_of(r)]
-    context.log("info", f"{len(named)} requirements: {', '.join(named)}")
-    left_out += fetch(named, folder, context)
-    fetched = sorted(place.name for place in folder.iterdir())
+    context.log(f"to build: {', '.join(build) or 'nothing'}")
+    context.log(f"to run and test: {', '.join(run) or 'nothing'}")
+    left_out = [*odd, *fetch(build, WHEELS / "build", context), *fetch(run, WHEELS / "run", context)]
+    fetched = sorted(place.name for place in WHEELS.rglob("*.whl"))
     context.progress(len(fetched), len(fetched), f"{len(fetched)} wheels")
     return {
-        "report": {"requested": named, "fetched": fetched, "left_out": left_out, "dynamic": needs.dynamic}
+        "report": {
+            "requested": [*build, *run],
+            "fetched": fetched,
+            "left_out": [one._asdict() for one in left_out],
+            "dynamic": needs.dynamic,
+        },
+        "remarks": [f"The requirement {one.requirement} was left out: {one.reason}" for one in left_out],
     }
+
+
+def usable(requirements: list[str]) -> list[str]:
+    """Each requirement by name that counts on this machine, once."""
+    return [text for text in dict.fromkeys(requirements) if name_of(text) is not None and applies(text)]

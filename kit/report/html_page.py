@@ -2,86 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from html import escape
+from itertools import groupby
 from pathlib import Path
 from string import Template
 
-from markdown import place
+from content import ORDER, Case, Finding, Page, Review, Tests, counted
 
-SIGNS = {"error": "✕ error", "warning": "▲ warning", "note": "· note", "none": "· note"}
-
-
-def severity(word):
-    """A severity with its sign and its word; unknown ones read as notes."""
-    name = word if word in SIGNS else "note"
-    return f'<span class="sign {name}">{SIGNS[name]}</span>'
+SIGNS = {"error": "✕", "warning": "▲", "note": "·", "none": "·"}
+OPEN_ROWS = 40  # a longer list starts folded
 
 
-def table(heads, rows):
-    """A table with a head row; cells are markup already."""
-    head = "".join(f'<th scope="col">{h}</th>' for h in heads)
-    return (
-        f"<table><thead><tr>{head}</tr></thead><tbody>"
-        + "".join("<tr>" + "".join(f"<td>{c}</td>" for c in row) + "</tr>" for row in rows)
-        + "</tbody></table>"
-    )
-
-
-def section(title, *parts):
-    """A titled part of the page."""
-    return f"<section><h2>{title}</h2>{''.join(parts)}</section>"
-
-
-def review_section(review):
-    """The reviewer's summary and remarks."""
-    rows = [
-        (severity(r.get("severity", "note")), f"<code>{escape(place(r))}</code>", escape(r["message"]))
-        for r in review["remarks"]
-    ]
-    return section(
-        "Review",
-        f"<p>{escape(review['summary'])}</p>",
-        table(["severity", "place", "remark"], rows) if rows else "",
-    )
-
-
-def tests_section(tests):
-    """Counts, then every failing case with its message."""
-    counts = table(
-        ["tests", "failed", "errors", "skipped", "seconds"],
-        [[tests[k] for k in ("tests", "failures", "errors", "skipped", "seconds")]],
-    )
-    failing = [case for case in tests["cases"] if case["outcome"] in ("failed", "error")]
-    parts = [
-        f'<details><summary><span class="sign bad">✕ {escape(case["outcome"])}</span> {escape(case["suite"])} <code>{escape(case["name"])}</code></summary><pre>{escape(case.get("message", ""))}</pre></details>'
-        for case in failing
-    ]
-    return section("Tests", counts, *parts)
-
-
-def findings_section(findings, limit):
-    """One row a finding, the severest first."""
-    if not findings:
-        return section("Findings", '<p><span class="sign good">✓</span> Nothing found.</p>')
-    rows = [
-        (
-            severity(f.severity),
-            f"<code>{escape(f.rule)}</code>",
-            f"<code>{escape(f.place)}</code>",
-            escape(f.message),
-        )
-        for f in findings[:limit]
-    ]
-    more = (
-        f'<p class="muted">{len(findings) - limit} further findings are in the SARIF output.</p>'
-        if len(findings) > limit
-        else ""
-    )
-    return section("Findings", table(["severity", "rule", "place", "message"], rows), more)
-
-
-def render(page, limit):
-    """The whole file."""
+def render(page: Page, limit: int) -> str:
+    """The whole file; at most ``limit`` findings."""
     parts = []
     if page.review is not None:
         parts.append(review_section(page.review))
@@ -90,15 +24,123 @@ def render(page, limit):
     if page.findings is not None:
         parts.append(findings_section(page.findings, limit))
     if page.notes:
-        parts.append(
-            section("Left out", "<ul>" + "".join(f"<li>{escape(note)}</li>" for note in page.notes) + "</ul>")
-        )
+        parts.append(section("Remarks", listed(escape(note) for note in page.notes)))
     template = Template((Path(__file__).parent / "page.html").read_text("utf-8"))
     return template.substitute(
         title=escape(page.title),
         outcome=escape(page.outcome),
         tone="good" if page.passed else "bad",
-        sign="✓ passed" if page.passed else "✕ needs work",
-        subject=f'<p class="muted">{escape(page.subject)}</p>' if page.subject else "",
+        sign="✓" if page.passed else "✕",
+        word="passed" if page.passed else "needs work",
+        subject=f'<p class="subject"><code>{escape(page.subject)}</code></p>' if page.subject else "",
+        facts=facts(page),
         sections="\n".join(parts),
     )
+
+
+def facts(page: Page) -> str:
+    """The numbers of the page, one tile each."""
+    tiles = []
+    if page.tests is not None:
+        tone = "bad" if page.tests.failed else "good"
+        tiles.append(tile(f"{page.tests.passed}", f"of {counted(page.tests.total, 'test')} passed", tone))
+        tiles.append(tile(f"{page.tests.seconds:.1f} s", "in the tests", ""))
+    if page.findings is not None:
+        severe = any(finding.severity == "error" for finding in page.findings)
+        tiles.append(tile(str(len(page.findings)), "findings", "bad" if severe else "good"))
+    if page.review is not None:
+        tiles.append(tile(page.review.verdict or "–", "says the reviewer", ""))
+    return f'<dl class="facts">{"".join(tiles)}</dl>' if tiles else ""
+
+
+def tile(number: str, label: str, tone: str) -> str:
+    """One number with what it counts."""
+    return f'<div><dt>{escape(label)}</dt><dd class="{tone}">{escape(number)}</dd></div>'
+
+
+def section(title: str, *parts: str) -> str:
+    """A titled part of the page."""
+    return f"<section><h2>{title}</h2>{''.join(parts)}</section>"
+
+
+def review_section(review: Review) -> str:
+    """The reviewer's summary and remarks."""
+    rows = [(sign(r.severity), code(r.place), escape(r.message)) for r in review.remarks]
+    remarks = table(["severity", "place", "remark"], rows) if rows else ""
+    return section("Review", f"<p>{escape(review.summary)}</p>", remarks)
+
+
+def tests_section(tests: Tests) -> str:
+    """What passed and what did not, then every case that broke."""
+    if not tests.total:
+        return section("Tests", '<p class="muted">No tests were found.</p>')
+    shares = [
+        ("good", tests.passed, "passed"),
+        ("bad", tests.failed, "failed"),
+        ("muted", tests.skipped, "skipped"),
+    ]
+    bar = "".join(f'<i class="{tone}" style="flex-grow:{n}"></i>' for tone, n, _ in shares if n)
+    legend = " · ".join(f'<span class="{tone}">{n} {word}</span>' for tone, n, word in shares if n)
+    return section(
+        "Tests",
+        f'<div class="bar" aria-hidden="true">{bar}</div><p class="legend">{legend}</p>',
+        *(broken_case(case) for case in tests.broken),
+    )
+
+
+def broken_case(case: Case) -> str:
+    """One case that broke, its trace folded."""
+    name = f"{case.suite}.{case.name}" if case.suite else case.name
+    head = f'<span class="sign error">✕ {escape(case.status)}</span> {code(name)}'
+    first = escape(case.message.strip().split("\n")[0])
+    return (
+        f'<details><summary>{head}<span class="first">{first}</span></summary>'
+        f"<pre>{escape(case.trace or case.message)}</pre></details>"
+    )
+
+
+def findings_section(findings: Sequence[Finding], limit: int) -> str:
+    """Findings by severity and rule, the severest first."""
+    if not findings:
+        return section("Findings", '<p class="sign good">✓ Nothing found.</p>')
+    parts = []
+    ordered = sorted(findings[:limit], key=lambda f: (ORDER.index(f.severity), f.rule))
+    for (severity, rule), group in groupby(ordered, key=lambda f: (f.severity, f.rule)):
+        rows = [(code(f.place), escape(f.message)) for f in group]
+        opened = "" if len(rows) > OPEN_ROWS else " open"
+        head = f'{sign(severity)} {code(rule or "no rule")} <span class="muted">× {len(rows)}</span>'
+        body = table(["place", "message"], rows)
+        parts.append(f"<details{opened}><summary>{head}</summary>{body}</details>")
+    if len(findings) > limit:
+        parts.append(
+            f'<p class="muted">{len(findings) - limit} further findings are in the SARIF output.</p>'
+        )
+    return section("Findings", *parts)
+
+
+def sign(severity: str) -> str:
+    """A severity as sign and word."""
+    word = "note" if severity == "none" else severity
+    return f'<span class="sign {word}">{SIGNS[severity]} {word}</span>'
+
+
+def code(text: str) -> str:
+    """Text as code; long paths may break at their parts."""
+    return f"<code>{escape(text).replace('/', '/<wbr>')}</code>" if text else ""
+
+
+def listed(items: Iterable[str]) -> str:
+    """A list; items are markup already."""
+    return "<ul>" + "".join(f"<li>{item}</li>" for item in items) + "</ul>"
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table with a head row; cells are markup already."""
+    head = "".join(f'<th scope="col">{name}</th>' for name in heads)
+    body = "".join(
+        "<tr>"
+        + "".join(f'<td class="{name}">{cell}</td>' for name, cell in zip(heads, row, strict=True))
+        + "</tr>"
+        for row in rows
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
