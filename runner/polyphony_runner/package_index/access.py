@@ -8,6 +8,8 @@ mounted read-only at their own paths, so that the same addresses hold inside.
 from __future__ import annotations
 
 import asyncio
+import itertools
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +26,7 @@ if TYPE_CHECKING:  # the reader imports half of urllib, which only a node with p
 # Asked for when a node resolves by itself and says no name: every index that mirrors the default one has it.
 PROBE = "pip"
 _READERS = 8
+_SAMPLE = 32
 _PORTS = {"https": 443, "http": 80}
 
 
@@ -67,7 +70,11 @@ class PackageIndex:
         settings = self.settings
         asked = tuple(dict.fromkeys(normalised(name) for name in names)) or (PROBE,)
         pages = await asyncio.gather(
-            *(self._page(index, name) for index in settings.indexes for name in asked)
+            *(
+                self._page(index, name)
+                for index in settings.indexes
+                for name in (*asked, *_some_projects(_local(index)))
+            )
         )
         urls = [*settings.indexes, *(link for link in settings.find_links if "://" in link)]
         urls += [file.url for page in pages for file in page]
@@ -106,6 +113,14 @@ class PackageIndex:
                     f"the package index {shown(index)} could not be asked for {name!r}: {error}",
                     hint="check the network and this machine's pip and uv settings",
                 ) from error
+
+
+def _some_projects(index: Path | None) -> list[str]:
+    """Projects of an index that is a folder: their pages tell where its files lie, whatever is asked for."""
+    if index is None or not index.is_dir():
+        return []
+    with os.scandir(index) as found:
+        return [entry.name for entry in itertools.islice(found, _SAMPLE) if entry.is_dir()]
 
 
 def _is_local(link: str) -> bool:

@@ -79,4 +79,4 @@ def request_line(
         "secrets": secrets,
     }
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.encode() + b"\n"
+    return text.encode("utf-8", "surrogatepass") + b"\n"  # file names of the host need not be UTF-8

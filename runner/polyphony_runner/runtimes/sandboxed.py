@@ -7,6 +7,7 @@ the package index, warm workers), so that a warm call costs little more than the
 from __future__ import annotations
 
 import asyncio
+import errno
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -29,7 +30,7 @@ from polyphony_runner.package_index import IndexAccess, PackageIndex
 from polyphony_runner.packages import PackageSource
 from polyphony_runner.runtimes import launch
 from polyphony_runner.runtimes.events import EventReader
-from polyphony_runner.runtimes.failures import NodeError
+from polyphony_runner.runtimes.failures import Kind, NodeError
 from polyphony_runner.runtimes.finish import finish
 from polyphony_runner.runtimes.index_names import asked_names
 from polyphony_runner.runtimes.package import Prepared, prepare
@@ -96,7 +97,7 @@ class SandboxedRuntime:
             masker = attempt.masker
             outcome = await self._execute(attempt, sink)
             return replace(outcome, seconds=time.monotonic() - started)
-        except PolyphonyError as error:
+        except (PolyphonyError, OSError) as error:
             failure = _as_node_error(error).as_failure(time.monotonic() - started)
             return replace(
                 failure,
@@ -180,10 +181,12 @@ class SandboxedRuntime:
                     sink(NodeEvent("log", {"level": "warning", "message": line}))
 
 
-def _as_node_error(error: PolyphonyError) -> NodeError:
-    """Any error of ours as the failure of the node it stopped."""
+def _as_node_error(error: PolyphonyError | OSError) -> NodeError:
+    """Any error of ours, or of the host's files, as the failure of the node it stopped."""
     if isinstance(error, NodeError):
         return error
+    if isinstance(error, OSError):
+        return _file_error(error)
     if isinstance(error, SandboxUnavailableError):
         return NodeError("unavailable", error.code, error.message, hint=error.hint)
     if isinstance(error, SandboxError):
@@ -193,3 +196,17 @@ def _as_node_error(error: PolyphonyError) -> NodeError:
     if isinstance(error, ArtifactError):
         return NodeError("validation", error.code, error.message, hint=error.hint)
     return NodeError("configuration", error.code, error.message, hint=error.hint)
+
+
+def _file_error(error: OSError) -> NodeError:
+    kind: Kind = "internal"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        kind = "disk"
+    elif error.errno in (errno.EACCES, errno.EPERM):
+        kind = "permission"
+    return NodeError(
+        kind,
+        "PLY3511",
+        f"the host's files could not be prepared or read back: {error.strerror}: {error.filename!r}",
+        hint="check space and rights of the granted paths and of the home",
+    )

@@ -225,3 +225,14 @@ def test_models_are_compared_before_the_node_starts(bench: Bench) -> None:
     grants = {"models": ("local",)}
     assert bench.succeed(uses, parameters={"model": ["local"]}, grants=grants) == {}
     assert bench.fail(uses, parameters={"model": ["local", "other"]}, grants=grants).kind == "permission"
+
+
+def test_a_host_that_fails_is_a_failure_of_the_node(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", "copy")
+
+    monkeypatch.setattr("polyphony_runner.grants.copies.copy_bytes", full)
+    failure = bench.fail(
+        bench.python(body("return {}"), **WRITE), inputs={"path": "src"}, grants={"write": ("src",)}
+    )
+    assert (failure.kind, failure.details["code"]) == ("disk", "PLY3511")

@@ -55,7 +55,7 @@ def test_local_indexes_links_and_constraints_are_mounted_where_they_are(tmp_path
         constraints=(constraints,),
         certificates=bundle,
     )
-    access = asyncio.run(PackageIndex(settings).access(["demotool"]))
+    access = asyncio.run(PackageIndex(settings).access(["another"]))
     assert access.endpoints == ()
     shown = {mount.inside: mount.source for mount in access.mounts if "polyphony" not in mount.inside}
     assert shown == {str(path): path for path in (files, links, tmp_path / "simple", constraints)}
