@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from support.sandbox_box import processes_with
 
 
 def polyphony(home: Path, *words: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
@@ -92,3 +95,20 @@ def test_doctor_reports_the_level(home: Path) -> None:
     assert (done.returncode, document["ok"]) == (0, True)
     assert document["sandbox"]["level"] == ("full-privileged" if os.geteuid() == 0 else "full")
     assert polyphony(home, "doctor").stdout.startswith(b"sandbox: full")
+
+
+def test_an_interrupt_ends_the_command_and_leaves_nothing(home: Path) -> None:
+    marker = f"interrupted-{home.parent.name}"
+    words = ["--home", str(home), "sandbox", "--", "sh", "-c", f"echo up; sleep 300 # {marker}"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "polyphony_cli.main", *words],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={"PATH": os.environ["PATH"], "HOME": str(home)},
+    ) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == b"up\n"
+        program.send_signal(signal.SIGINT)
+        assert program.wait(timeout=20) == 130
+    assert processes_with(marker) == []

@@ -72,7 +72,10 @@ async def _run(console: Console, wishes: Wishes, level: Level | None) -> Exit:
 
     def refused(connection: Connection) -> None:
         if connection.verdict == "refused":
-            console.say(f"network: {connection.host}:{connection.port} refused ({connection.reason})")
+            where = f"{connection.host}:{connection.port}"
+            console.say(f"network: {where} refused ({connection.reason})")
+            if connection.reason == "not-granted":
+                console.hint(f"--network {where} allows it")
 
     streams = Streams(
         on_stdout=None if console.as_json else to_stdout,

@@ -59,7 +59,7 @@ def test_a_daemon_dies_with_a_program_that_ends(box: Box) -> None:
 
 
 def test_a_daemon_dies_at_the_timeout(box: Box) -> None:
-    ended = box.python(DAEMON + "\ntime.sleep(60)", limits=replace(QUICK, wall=0.6))
+    ended = box.python(DAEMON + "\ntime.sleep(60)", limits=replace(QUICK, wall=1.0))
     assert ended.kind == "timeout"
     assert ended.seconds < 5
     assert beats_stopped(box)
@@ -211,7 +211,7 @@ def test_a_cancellable_program_is_asked_first(here: Box) -> None:
             code,
             stdin=b"request\n",
             cancel_message=b"please stop\n",
-            limits=replace(QUICK, wall=0.5),
+            limits=replace(QUICK, wall=1.0),
         )
         return await run_sandboxed(spec, level=here.level, on_line=seen.append)
 

@@ -247,9 +247,11 @@ def test_a_half_closed_tunnel_is_closed_sooner(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(tunnel, "HALF_CLOSED_SECONDS", 0.1)
 
     async def main() -> None:
+        over = asyncio.Event()
+
         async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.read()
-            await asyncio.sleep(0.5)
+            await over.wait()
             writer.close()
 
         server = await asyncio.start_server(silent, "127.0.0.1", 0)
@@ -260,10 +262,10 @@ def test_a_half_closed_tunnel_is_closed_sooner(monkeypatch: pytest.MonkeyPatch) 
             writer.write(f"CONNECT 127.0.0.1:{target} HTTP/1.1\r\n\r\n".encode())
             await reader.readuntil(b"\r\n\r\n")
             writer.write_eof()
-            async with asyncio.timeout(0.4):
+            async with asyncio.timeout(10):
                 assert await reader.read() == b""
             writer.close()
+        over.set()
         server.close()
-        await asyncio.sleep(0.5)
 
     asyncio.run(main())
