@@ -19,6 +19,7 @@ from polyphony_schemas.graph.interface import PackageInterface, extension_interf
 from polyphony_schemas.graph.schemas import JsonFiles, Schemas
 from polyphony_schemas.melody import Melody, ScopeBase, Step
 from polyphony_schemas.melody_cases import TestCase
+from polyphony_schemas.melody_partial import PartialMelody
 from polyphony_schemas.problems import Problem
 from polyphony_schemas.yaml12 import Document, read_document
 
@@ -143,9 +144,10 @@ class _Validation:
     def _melody(self, document: Document, *, publish: bool) -> PackageInterface | None:
         melody, problems = read_model(document, Melody, "PLY14")
         self.problems += problems
-        if melody is None:
-            return None
         schemas = Schemas(document.file, self.json_files)
+        if melody is None:
+            self._rest(document, problems, schemas)
+            return None
         interface = self.interfaces[document.file] = melody_interface(melody, schemas)
         analysis = analyse(melody, {**self.packages, **self._local(document, melody)}, schemas)
         self._say(document, analysis.findings)
@@ -153,6 +155,14 @@ class _Validation:
             self._check_publishable(document, melody)
         self._cases(document.file, melody)
         return interface
+
+    def _rest(self, document: Document, problems: list[Problem], schemas: Schemas) -> None:
+        """What is wrong with a melody beyond the parts that cannot even be read."""
+        partial = PartialMelody.of(document.value, problems)
+        rest = partial.melody()
+        if rest is not None:
+            analysis = analyse(rest, {**self.packages, **self._local(document, rest)}, schemas)
+            self._say(document, partial.findings(analysis.findings))
 
     def _local(self, document: Document, melody: Melody) -> dict[str, PackageInterface]:
         """The packages of the same tree that a melody uses, by the words it uses."""

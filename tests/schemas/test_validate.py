@@ -88,6 +88,33 @@ def test_checks_the_cases_that_travel_with_the_package() -> None:
     ]
 
 
+def test_reports_shape_and_graph_in_one_call() -> None:
+    main = melody(
+        """\
+        sumary: hi
+        inputs: {n: {schema: {type: integer}, defualt: 1}}
+        nodes:
+          a: {uses: core/set, wiht: {x: 1}, undo: h}
+          b: {uses: core/set, with: {y: "${ inputs.m }", z: "${ a.anything }", n: "${ inputs.n }"}}
+          h: {uses: core/set, with: {x: "${ undone.inputs }"}}
+        connections: ["a ->", b -> c, "-> x", b.q -> h.w]
+        config: {permissions: {netwrk: []}}
+        """
+    )
+    assert [(code, pointer) for _, code, pointer in codes({"melody.yaml": main})] == [
+        ("PLY1402", "/sumary"),
+        ("PLY1402", "/inputs/n/defualt"),
+        ("PLY1402", "/nodes/a/wiht"),
+        ("PLY1614", "/nodes/b/with/y"),
+        ("PLY1404", "/connections/0"),
+        ("PLY1602", "/connections/1"),
+        ("PLY1404", "/connections/2"),
+        ("PLY1603", "/connections/3"),
+        ("PLY1611", "/connections/3"),
+        ("PLY1402", "/config/permissions/netwrk"),
+    ]
+
+
 @pytest.mark.parametrize("data", [b"", b"- a", b"3", b"{}", b"a: 1", b"melody: [", b"\xff", b"melody: v2\n"])
 def test_says_what_a_document_is_not(data: bytes) -> None:
     assert any(p.severity == "error" for p in validate_tree({"melody.yaml": data}, "melody.yaml", {}))
