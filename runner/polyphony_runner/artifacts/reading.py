@@ -25,9 +25,10 @@ def open_regular(path: Path) -> Iterator[BinaryIO]:
         descriptor = os.open(path, _FLAGS)
     except OSError as error:
         raise ArtifactError("PLY2304", f"{path.name!r} cannot be kept: {error.strerror}") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ArtifactError("PLY2304", f"{path.name!r} is no regular file")
     with os.fdopen(descriptor, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ArtifactError("PLY2304", f"{path.name!r} is no regular file")
         yield stream
 
 

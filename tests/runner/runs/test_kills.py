@@ -1,0 +1,18 @@
+"""SIGKILL at aimed moments: nothing is lost, nothing completed is executed twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from support.kill_harness import Chaos
+
+
+def test_a_run_survives_kills_inside_nodes_and_between_append_and_effect(tmp_path: Path) -> None:
+    report = Chaos(tmp_path, seed=11, mode="function").campaign(kills=8)
+    assert report.ok, report.to_json()
+    assert report.kills == 8
+
+
+def test_a_run_in_the_sandbox_survives_kills(tmp_path: Path) -> None:
+    report = Chaos(tmp_path, seed=5, mode="sandbox").campaign(kills=3)
+    assert report.ok, report.to_json()
