@@ -137,9 +137,10 @@ def summaries(session: Session, names: Sequence[str]) -> list[Summary]:
     return [found[name] for name in names if name in found]
 
 
-def newest(session: Session, limit: int) -> list[Summary]:
-    """The packages with the most recent versions."""
-    rows = session.execute(_latest().order_by(Version.published.desc(), Version.index.desc()).limit(limit))
+def newest(session: Session, limit: int, *, kind: str = "") -> list[Summary]:
+    """The packages with the most recent versions, of one kind or of all."""
+    wanted = _latest().where(Version.kind == kind) if kind else _latest()
+    rows = session.execute(wanted.order_by(Version.index.desc()).limit(limit))
     return [_summary(package, version) for package, version in rows]
 
 

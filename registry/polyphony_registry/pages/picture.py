@@ -6,7 +6,7 @@ stacked edges behind maps, a double border for sub-melodies, permission glyphs a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import pairwise
 
@@ -25,6 +25,7 @@ from polyphony_registry.pages.scores import Card, Score
 _RADIUS = 6
 _TITLE = 20
 _LINE = 30
+_UNDER_PILL = 7
 _GLYPHS = {
     "file": ("M2 1h5l3 3v7H2z M7 1v3h3", "reads or writes files"),
     "network": ("M6 1a5 5 0 1 0 .01 0z M1 6h10 M6 1c-3 3-3 7 0 10 M6 1c3 3 3 7 0 10", "talks to the network"),
@@ -40,6 +41,21 @@ def draw(score: Score, label: str) -> str:
     size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
     head = f'<svg class="score" {size} role="img" aria-label="{escape(label)}" xmlns="http://www.w3.org/2000/svg">'
     return "".join([head, *_scope(placed, 0, 0), "</svg>"])
+
+
+def miniature(score: Score) -> str:
+    """The same score as a thumbnail without words, for lists; hidden from those who do not see it."""
+    placed = lay_out(score)
+    size = f'viewBox="0 0 {round(placed.width)} {round(placed.height)}" preserveAspectRatio="xMinYMid meet"'
+    head = f'<svg class="miniature" {size} aria-hidden="true" focusable="false">'
+    return "".join([head, *_thumbnail(placed), "</svg>"])
+
+
+def _thumbnail(placed: Placed) -> Iterator[str]:
+    for path in placed.paths:
+        yield f'<path class="{"wire" if path.wire.ports else "wire order"}" d="{_way(path.points)}"/>'
+    for box in placed.boxes:
+        yield f'<g class="{box.card.kind}">{_rect("", box.x, box.y, box.width, box.height, radius=12)}</g>'
 
 
 def _scope(placed: Placed, x: float, y: float) -> Iterator[str]:
@@ -65,13 +81,14 @@ def _card(box: Box, x: float, y: float) -> Iterator[str]:
     if card.kind == "melody":
         yield _rect("inner", left + 3, top + 3, width - 6, height - 6, radius=_RADIUS - 2)
     yield f'<rect class="bar" x="{left:g}" y="{top + _RADIUS:g}" width="3" height="{height - 2 * _RADIUS:g}"/>'
-    yield _text("name", left + 14, top + 24, _cut(card.id, _TITLE))
-    yield _text("uses", left + 14, top + 41, _cut(card.uses, _LINE))
+    drop = _UNDER_PILL if card.when else 0
+    yield _text("name", left + 14, top + 24 + drop, _cut(card.id, _TITLE))
+    yield _text("uses", left + 14, top + 41 + drop, _cut(card.uses, _LINE))
     if card.when:
         yield _pill(left + 12, top, f"when {card.when}")
     for number, glyph in enumerate(card.glyphs):
         shape, said = _GLYPHS[glyph]
-        place = f"translate({left + 14 + 20 * number:g} {top + height - 22:g})"
+        place = f"translate({left + 14 + 20 * number:g} {top + height - 18:g})"
         yield f'<g class="glyph" transform="{place}"><title>{said}</title><path d="{shape}"/></g>'
     yield "</g>"
 
@@ -104,18 +121,20 @@ def _repeat(x: float, top: float, height: float, side: int) -> Iterator[str]:
 
 
 def _wire(path: Path, x: float, y: float) -> str:
-    points = [(px + x, py + y) for px, py in path.points]
-    way = f"M{points[0][0]:g} {points[0][1]:g}"
-    for (ax, ay), (bx, by) in pairwise(points):
-        bend = max(20.0, (bx - ax) / 2)
-        way += f"C{ax + bend:g} {ay:g} {bx - bend:g} {by:g} {bx:g} {by:g}"
+    points = tuple((px + x, py + y) for px, py in path.points)
     kind = "wire" if path.wire.ports else "wire order"
     end_x, end_y = points[-1]
     head = f"M{end_x - 6:g} {end_y - 4:g}l6 4l-6 4"
     said = f"{path.wire.source} to {path.wire.target}: {', '.join(path.wire.ports) or 'order only'}"
-    return (
-        f'<g class="{kind}"><title>{escape(said)}</title><path d="{way}"/><path class="head" d="{head}"/></g>'
-    )
+    return f'<g class="{kind}"><title>{escape(said)}</title><path d="{_way(points)}"/><path class="head" d="{head}"/></g>'
+
+
+def _way(points: Sequence[tuple[float, float]]) -> str:
+    way = f"M{points[0][0]:g} {points[0][1]:g}"
+    for (ax, ay), (bx, by) in pairwise(points):
+        bend = max(20.0, (bx - ax) / 2)
+        way += f"C{ax + bend:g} {ay:g} {bx - bend:g} {by:g} {bx:g} {by:g}"
+    return way
 
 
 def _condition(path: Path, x: float, y: float) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -10,8 +11,8 @@ from typing import cast
 
 from sqlalchemy.orm import Session
 
-from polyphony_registry.packages.services import PackageView, Summary, VersionView, summaries
-from polyphony_registry.pages.picture import draw
+from polyphony_registry.packages.services import PackageView, Summary, VersionView, find_package, summaries
+from polyphony_registry.pages.picture import draw, miniature
 from polyphony_registry.pages.readme import render_readme
 from polyphony_registry.pages.scores import CardKind, Known, Score, score_of
 from polyphony_registry.pages.twin import Line, lines_of
@@ -89,6 +90,17 @@ def page_of(
     )
 
 
+def miniatures(session: Session, names: Sequence[str]) -> dict[str, str]:
+    """Thumbnails of the newest versions of melodies, by name."""
+    found = {}
+    for name in names:
+        owner, _, package = name.partition("/")
+        score = _score(session, find_package(session, owner, package).latest)
+        if score is not None:
+            found[name] = miniature(score)
+    return found
+
+
 def declared(document: Mapping[str, JsonValue]) -> Declared:
     """A stored permissions document as plain values."""
     return cast("Declared", document)
@@ -152,7 +164,7 @@ def _port(name: str, port: JsonValue) -> Port:
     schema = port.get("schema")
     note = ""
     if "default" in port:
-        note = f"default {port['default']!r}"
+        note = f"default {json.dumps(port['default'], ensure_ascii=False)}"
     elif port.get("required") is False:
         note = "optional"
     return Port(name, type_of(schema), note)

@@ -14,7 +14,7 @@ from polyphony_registry.errors import UnknownError
 from polyphony_registry.namespaces.models import Namespace
 from polyphony_registry.namespaces.services import namespace_names
 from polyphony_registry.packages.services import counts, find_package, newest, of_owner, summaries
-from polyphony_registry.pages.services import moment, page_of
+from polyphony_registry.pages.services import miniatures, moment, page_of
 from polyphony_registry.search.views import read_query
 from polyphony_registry.web import now, services
 from polyphony_schemas.errors import PolyphonyError
@@ -24,6 +24,7 @@ blueprint = Blueprint("pages", __name__)
 _STATIC = resources.files("polyphony_registry") / "pages" / "static"
 _TYPES = {".css": "text/css", ".woff2": "font/woff2", ".svg": "image/svg+xml", ".txt": "text/plain"}
 _HOME_PACKAGES = 12
+_HOME_MELODIES = 5
 
 
 @blueprint.get("/")
@@ -32,9 +33,11 @@ def home() -> Response:
     with services().database.read() as session:
         latest = newest(session, _HOME_PACKAGES)
         packages, versions = counts(session)
-    melodies = [found for found in latest if found.kind == "melody"][:5]
+        melodies = newest(session, _HOME_MELODIES, kind="melody")
+        pictures = miniatures(session, [found.name for found in melodies])
     others = [found for found in latest if found not in melodies]
-    return _page("home.html", melodies=melodies, others=others, packages=packages, versions=versions)
+    values = {"melodies": melodies, "pictures": pictures, "others": others}
+    return _page("home.html", packages=packages, versions=versions, **values)
 
 
 @blueprint.get("/search")
