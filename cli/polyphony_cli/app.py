@@ -16,6 +16,7 @@ from polyphony_schemas.errors import PolyphonyError
 VERBS: dict[str, tuple[str, str]] = {
     "new": ("new", "Make a melody or an extension from a template"),
     "validate": ("validate", "Check documents and report every problem at once"),
+    "export": ("export", "Print a package as YAML or JSON"),
     "run": ("run", "Run a melody"),
     "resume": ("resume", "Continue a run that was interrupted or halted"),
     "cancel": ("cancel", "Cancel a run"),

@@ -25,7 +25,7 @@ def validate_path(path: Path, home: Home) -> list[Problem]:
     from polyphony_runner.folder_files import FolderFiles
     from polyphony_schemas.validate import validate_tree
 
-    manifest = _manifest(path)
+    manifest = find_manifest(path)
     root = manifest.parent
     files = FolderFiles(root)
     problems = validate_tree(files, manifest.name, _packages(files, manifest, home))
@@ -33,7 +33,8 @@ def validate_path(path: Path, home: Home) -> list[Problem]:
     return [replace(problem, file=(shown / problem.file).as_posix()) for problem in problems]
 
 
-def _manifest(path: Path) -> Path:
+def find_manifest(path: Path) -> Path:
+    """The manifest that a folder or file means; UsageError (PLY7301, PLY7302) when there is none."""
     from polyphony_schemas.validate import MANIFESTS
 
     if path.is_dir():
