@@ -105,7 +105,12 @@ class Resolver:
         steps = StepList() if steps is None else steps
         with steps.step(1, f"{name} belongs to one registry"):
             session = self.session_for(name)
-        with steps.step(2, f"the log of {session.binding.origin} continues what was seen before"):
+        how = (
+            "signed, as of the installation (offline)"
+            if session.offline
+            else "continues what was seen before"
+        )
+        with steps.step(2, f"the log of {session.binding.origin}: {how}"):
             session.checkpoint()
             history, evidence = session.history(name)
         version, passed = (keep, "") if keep else self._choose(reference, session, history)
