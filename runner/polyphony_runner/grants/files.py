@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from polyphony_runner.grants import changes, copies
+from polyphony_runner.grants.apply import apply as apply_changes
 from polyphony_runner.grants.layout import Placement, inside_of, place_all, relative_result
 from polyphony_runner.grants.paths import Boundaries, check, kind_of, resolve
 from polyphony_runner.grants.ports import Marked, has_mark, replace_marked
@@ -80,7 +81,7 @@ class FilePlan:
         ]
         lines = []
         for place, before, review in reviews:
-            changes.apply(review.changes, before, _host(place), copies.Tree(work, place.name))
+            apply_changes(review.changes, before, _host(place), copies.Tree(work, place.name))
             if review.changes:
                 lines.append(f"applied {len(review.changes)} changes to {place.host}")
             lines += [f"withheld from {place.host}: {path}" for path in review.withheld]

@@ -10,7 +10,8 @@ from polyphony_runner.artifacts import ArtifactStore
 from polyphony_runner.runtimes.events import EventReader
 from polyphony_runner.runtimes.failures import Kind, NodeError
 from polyphony_runner.runtimes.launch import Launched
-from polyphony_runner.runtimes.outputs import Collector, checked
+from polyphony_runner.runtimes.output_check import checked
+from polyphony_runner.runtimes.outputs import Collector
 from polyphony_runner.runtimes.protocol import NodeEvent, Sink, Success
 from polyphony_runner.sandbox.spec import Exit
 from polyphony_schemas.extension import CommandRun

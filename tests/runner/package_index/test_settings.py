@@ -36,14 +36,18 @@ def test_variables_win_over_files_and_further_indexes_are_joined(
     assert configured.find_links == ("/links",)
     assert not configured.best_match
     named = machine_settings(
-        {**machine, "PIP_INDEX_URL": "https://ci:word@env.example/simple", "UV_INDEX": "a=https://a.example"}
+        {
+            **machine,
+            "PIP_INDEX_URL": "https://ci:long-word@env.example/simple",
+            "UV_INDEX": "a=https://a.example",
+        }
     )
     assert named.indexes == (
-        "https://ci:word@env.example/simple",
+        "https://ci:long-word@env.example/simple",
         "https://a.example",
         "https://extra.example/simple",
     )
-    assert named.credentials == ("word", "ci")
+    assert named.credentials == ("long-word",)
 
 
 def test_pip_files_are_read_at_all_their_places(machine: dict[str, str], tmp_path: Path) -> None:
