@@ -4,7 +4,7 @@
 (``preflight``), ``interpreter_mounts(python)`` shows an interpreter inside, ``warm`` keeps forking workers.
 """
 
-from polyphony_runner.sandbox.execution import Streams
+from polyphony_runner.sandbox.attending import Streams
 from polyphony_runner.sandbox.interpreter import interpreter_mounts
 from polyphony_runner.sandbox.preflight import LevelReport, current_level, decide_level
 from polyphony_runner.sandbox.run import run_sandboxed

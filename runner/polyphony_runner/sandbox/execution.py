@@ -6,49 +6,27 @@ import asyncio
 import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Any
 
 from polyphony_runner.sandbox import argv, limits
+from polyphony_runner.sandbox.attending import Ending, Pumps, Streams, stop
 from polyphony_runner.sandbox.cgroup import ControlGroup, control_group
-from polyphony_runner.sandbox.judge import Facts, Verdict, judge
+from polyphony_runner.sandbox.judge import Facts, judge
 from polyphony_runner.sandbox.machine import bwrap_path
 from polyphony_runner.sandbox.netns import listener_in
 from polyphony_runner.sandbox.prepare import Prepared
 from polyphony_runner.sandbox.process import DEATH_SECONDS, SandboxProcess, StartError, spawn_bwrap
 from polyphony_runner.sandbox.proxy import Proxy
-from polyphony_runner.sandbox.spec import Exit, Level, OnBytes, OnConnection, OnLine, SandboxSpec
-from polyphony_runner.sandbox.stdio import (
-    Edges,
-    OutputLimitError,
-    copy_stdin,
-    pump_stderr,
-    pump_stdout,
-    write_all,
-)
+from polyphony_runner.sandbox.spec import Exit, Level, SandboxSpec
+from polyphony_runner.sandbox.stdio import Edges, copy_stdin, pump_stderr, write_all
 from polyphony_runner.sandbox.unsandboxed import spawn_supervised
-from polyphony_runner.sandbox.watch import Disk, watch_disk, watch_group, watch_memory
+from polyphony_runner.sandbox.watch import Disk, watch_group, watch_memory
 
-DRAIN_SECONDS = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Streams:
-    """Who takes what on the way. ``stdin``: a host descriptor to copy from, in place of the specification's bytes."""
-
-    on_line: OnLine | None = None
-    on_stdout: OnBytes | None = None
-    on_stderr: OnBytes | None = None
-    on_connection: OnConnection | None = None
-    stdin: int | None = None
-
-
-def _future() -> asyncio.Future[Verdict]:
-    return asyncio.get_running_loop().create_future()
+__all__ = ["Execution", "Streams"]
 
 
 @dataclass(slots=True)
 class Execution:
-    """The owner of one sandbox. ``ended`` is why the runner ends it before the program does."""
+    """The owner of one sandbox."""
 
     spec: SandboxSpec
     level: Level
@@ -57,7 +35,7 @@ class Execution:
     cancel: asyncio.Event
     disk: Disk | None = None
     edges: Edges = field(default_factory=Edges)
-    ended: asyncio.Future[Verdict] = field(default_factory=_future)
+    ending: Ending = field(default_factory=Ending)
     started: float = field(default_factory=time.monotonic)
 
     async def run(self) -> Exit:
@@ -106,41 +84,26 @@ class Execution:
         """Release the program, pump and watch it; its standard output, when nothing of it is alive any more."""
         spec = self.spec
         process.release()
-        stdout = asyncio.ensure_future(
-            pump_stdout(
-                process.stdout,
-                bound=spec.limits.stdout,
-                line_bound=spec.limits.line,
-                on_line=self.streams.on_line,
-                on_bytes=self.streams.on_stdout,
-            )
+        pumps = Pumps.start(
+            process.stdout,
+            process.stderr,
+            bounds=spec.limits,
+            streams=self.streams,
+            edges=self.edges,
+            ending=self.ending,
         )
-        stderr = asyncio.ensure_future(pump_stderr(process.stderr, self.edges, self.streams.on_stderr))
-        side = [asyncio.ensure_future(self._feed(process)), asyncio.ensure_future(self._disk())]
+        side = [
+            asyncio.ensure_future(self._feed(process)),
+            asyncio.ensure_future(self.ending.watch(self.disk)),
+        ]
         if spec.limits.memory is not None:
             side.append(asyncio.ensure_future(self._memory(process.pid, group, spec.limits.memory)))
-        for pump in (stdout, stderr):
-            pump.add_done_callback(self._pump_done)
         try:
             await self._until_dead(process)
-            results = await drained(stdout, stderr)
+            return await pumps.drained()
         finally:
-            await stop(stdout, stderr, *side)
-        for result in results:
-            if isinstance(result, BaseException) and not isinstance(result, OutputLimitError):
-                raise result
-        return results[0] if isinstance(results[0], bytes) else b""
-
-    def _pump_done(self, pump: asyncio.Future[Any]) -> None:
-        if pump.cancelled() or (error := pump.exception()) is None:
-            return
-        self._end_because(
-            Verdict("output" if isinstance(error, OutputLimitError) else "internal", str(error))
-        )
-
-    def _end_because(self, verdict: Verdict) -> None:
-        if not self.ended.done():
-            self.ended.set_result(verdict)
+            await pumps.stop()
+            await stop(*side)
 
     async def _feed(self, process: SandboxProcess) -> None:
         """The request, then end of file, unless a cancel message may follow."""
@@ -152,13 +115,9 @@ class Execution:
         if not self.spec.cancel_message:
             process.close_fd("stdin")
 
-    async def _disk(self) -> None:
-        if self.disk is not None:
-            self._end_because(await watch_disk(self.disk))
-
     async def _memory(self, pid: int, group: ControlGroup, bound: int) -> None:
         watch = watch_group(group, bound) if group.bounds_memory else watch_memory(pid, bound)
-        self._end_because(await watch)
+        self.ending.because(await watch)
 
     async def _until_dead(self, process: SandboxProcess) -> None:
         """Wait for the end of the tree, or bring it about."""
@@ -166,19 +125,14 @@ class Execution:
         cancelled = asyncio.ensure_future(self.cancel.wait())
         try:
             await asyncio.wait(
-                (death, cancelled, self.ended),
+                (death, cancelled, self.ending.future),
                 timeout=self.spec.limits.wall,
                 return_when=asyncio.FIRST_COMPLETED,
             )
             if death.done():
                 return
-            if self.cancel.is_set():
-                self._end_because(Verdict("cancelled", "the run was cancelled"))
-            if not self.ended.done():
-                self._end_because(
-                    Verdict("timeout", f"the program ran longer than {self.spec.limits.wall:g} s")
-                )
-            if self.ended.result().kind in ("cancelled", "timeout"):
+            reason = self.ending.because_early(self.cancel.is_set(), self.spec.limits.wall)
+            if reason.kind in ("cancelled", "timeout"):
                 await self._ask_to_end(process, death)
             process.kill()
             await asyncio.wait((death,), timeout=DEATH_SECONDS)
@@ -199,7 +153,7 @@ class Execution:
         status = process.exit_code()
         # a burst may fit between two looks
         if self.disk is not None and (verdict := await asyncio.to_thread(self.disk.verdict)):
-            self._end_because(verdict)
+            self.ending.because(verdict)
         facts = Facts(
             status=status,
             stderr=self.edges.text(),
@@ -207,12 +161,13 @@ class Execution:
             limits=self.spec.limits,
             level=self.level,
             program=self.spec.argv[0],
-            by_runner=self.ended.result() if self.ended.done() else None,
+            by_runner=self.ending.verdict,
             oom_kills=group.oom_kills(),
             forks_refused=group.forks_refused(),
         )
         found = judge(facts)
-        notes = self.ready.notes if group.bounds_memory else (*self.ready.notes, "memory is sampled")
+        sampled = self.spec.limits.memory is not None and not group.bounds_memory
+        notes = (*self.ready.notes, "memory is sampled") if sampled else self.ready.notes
         return Exit(
             kind=found.kind,
             status=status,
@@ -232,19 +187,3 @@ class Execution:
         text = self.edges.text()
         message = text.strip().splitlines()[-1] if text.strip() else reason
         return Exit("unavailable", None, message, text, time.monotonic() - self.started)
-
-
-async def drained(*pumps: asyncio.Future[Any]) -> list[Any]:
-    """What the pumps of a dead program return or raise; what they still hold fits into a pipe."""
-    await asyncio.wait(pumps, timeout=DRAIN_SECONDS)
-    for pump in pumps:
-        if not pump.done():
-            raise TimeoutError("whoever takes the program's output does not keep up")
-    return await asyncio.gather(*pumps, return_exceptions=True)
-
-
-async def stop(*tasks: asyncio.Future[Any]) -> None:
-    """Cancel and await tasks whose outcome does not matter any more."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

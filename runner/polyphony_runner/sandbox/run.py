@@ -12,8 +12,9 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
+from polyphony_runner.sandbox.attending import Streams
 from polyphony_runner.sandbox.errors import LEVEL_MISMATCH, SandboxUnavailableError
-from polyphony_runner.sandbox.execution import Execution, Streams
+from polyphony_runner.sandbox.execution import Execution
 from polyphony_runner.sandbox.preflight import current_level
 from polyphony_runner.sandbox.prepare import prepared
 from polyphony_runner.sandbox.spec import Exit, Level, OnLine, SandboxSpec

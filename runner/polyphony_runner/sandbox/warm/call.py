@@ -6,19 +6,17 @@ import asyncio
 import math
 import os
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from polyphony_runner.sandbox import tree
-from polyphony_runner.sandbox.execution import Streams, drained, stop
-from polyphony_runner.sandbox.judge import SIGNAL_BASE, Facts, Verdict, judge
+from polyphony_runner.sandbox.attending import Ending, Pumps, Streams, stop
+from polyphony_runner.sandbox.judge import SIGNAL_BASE, Facts, judge
 from polyphony_runner.sandbox.spec import Connection, Exit, Limits
-from polyphony_runner.sandbox.stdio import Edges, OutputLimitError, pump_stderr, pump_stdout, write_all
+from polyphony_runner.sandbox.stdio import Edges, write_all
 from polyphony_runner.sandbox.warm.worker import Worker
-from polyphony_runner.sandbox.watch import Disk, watch_disk
+from polyphony_runner.sandbox.watch import Disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +30,6 @@ class Request:
     grace: float = 2.0
 
 
-def _future() -> asyncio.Future[Verdict]:
-    return asyncio.get_running_loop().create_future()
-
-
 @dataclass(slots=True)
 class Call:
     """The owner of one call. ``worker.retired`` is set when the worker must not be used again."""
@@ -46,7 +40,7 @@ class Call:
     cancel: asyncio.Event
     disk: Disk | None = None
     edges: Edges = field(default_factory=Edges)
-    ended: asyncio.Future[Verdict] = field(default_factory=_future)
+    ending: Ending = field(default_factory=Ending)
     started: float = field(default_factory=time.monotonic)
     stdin: int = -1
 
@@ -79,7 +73,7 @@ class Call:
                 os.close(fd)
             connections = await self._connections()
             if self.disk is not None and (verdict := self.disk.verdict()):
-                self._end_because(verdict)
+                self.ending.because(verdict)
             self._move_out(inside)
         worker.retired = worker.worn(answer)
         return self._judge(answer, stdout, connections)
@@ -104,25 +98,16 @@ class Call:
         bounds = self.request.limits
         if self.worker.proxy is not None:
             self.worker.proxy.on_connection = self.streams.on_connection
-        stdout = asyncio.ensure_future(
-            pump_stdout(
-                out,
-                bound=bounds.stdout,
-                line_bound=bounds.line,
-                on_line=self.streams.on_line,
-                on_bytes=self.streams.on_stdout,
-            )
+        pumps = Pumps.start(
+            out, err, bounds=bounds, streams=self.streams, edges=self.edges, ending=self.ending
         )
-        stderr = asyncio.ensure_future(pump_stderr(err, self.edges, self.streams.on_stderr))
-        side = [asyncio.ensure_future(self._feed()), asyncio.ensure_future(self._disk())]
-        for pump in (stdout, stderr):
-            pump.add_done_callback(self._pump_done)
+        side = [asyncio.ensure_future(self._feed()), asyncio.ensure_future(self.ending.watch(self.disk))]
         try:
             answer = await self._until_answered()
-            results = await drained(stdout, stderr)
+            return answer, await pumps.drained()
         finally:
-            await stop(stdout, stderr, *side)
-        return answer, _first(results)
+            await pumps.stop()
+            await stop(*side)
 
     async def _until_answered(self) -> dict[str, object]:
         """The server's answer; empty when the worker had to be ended or ended itself."""
@@ -130,7 +115,7 @@ class Call:
         cancelled = asyncio.ensure_future(self.cancel.wait())
         try:
             await asyncio.wait(
-                (answer, cancelled, self.ended),
+                (answer, cancelled, self.ending.future),
                 timeout=self.request.limits.wall,
                 return_when=asyncio.FIRST_COMPLETED,
             )
@@ -144,12 +129,9 @@ class Call:
             await stop(answer, cancelled)
 
     async def _end_early(self, answer: asyncio.Future[dict[str, object]]) -> None:
-        if self.cancel.is_set():
-            self._end_because(Verdict("cancelled", "the run was cancelled"))
-        wall = self.request.limits.wall
-        self._end_because(Verdict("timeout", f"the program ran longer than {wall:g} s"))
-        self.worker.retired = f"a call was ended ({self.ended.result().kind})"
-        if self.request.cancel_message and self.ended.result().kind in ("cancelled", "timeout"):
+        reason = self.ending.because_early(self.cancel.is_set(), self.request.limits.wall)
+        self.worker.retired = f"a call was ended ({reason.kind})"
+        if self.request.cancel_message and reason.kind in ("cancelled", "timeout"):
             writing = asyncio.ensure_future(write_all(self.stdin, self.request.cancel_message))
             await asyncio.wait((answer,), timeout=self.request.grace)
             await stop(writing)
@@ -159,20 +141,6 @@ class Call:
         if not self.request.cancel_message:
             fd, self.stdin = self.stdin, -1
             os.close(fd)
-
-    async def _disk(self) -> None:
-        if self.disk is not None:
-            self._end_because(await watch_disk(self.disk))
-
-    def _pump_done(self, pump: asyncio.Future[Any]) -> None:
-        if not pump.cancelled() and (error := pump.exception()):
-            self._end_because(
-                Verdict("output" if isinstance(error, OutputLimitError) else "internal", str(error))
-            )
-
-    def _end_because(self, verdict: Verdict) -> None:
-        if not self.ended.done():
-            self.ended.set_result(verdict)
 
     def _judge(self, answer: dict[str, object], stdout: bytes, connections: tuple[Connection, ...]) -> Exit:
         bounds = self.request.limits
@@ -186,7 +154,7 @@ class Call:
             limits=bounds,
             level=self.worker.level,
             program=self.worker.warm.main,
-            by_runner=self.ended.result() if self.ended.done() else None,
+            by_runner=self.ending.verdict,
             oom_kills=self.worker.group.oom_kills(),
         )
         verdict = judge(facts)
@@ -202,11 +170,3 @@ class Call:
             stdout=stdout,
             cpu_seconds=facts.cpu_seconds,
         )
-
-
-def _first(results: Sequence[object]) -> bytes:
-    """The output; what the caller's own line callback raised goes on to the caller."""
-    for result in results:
-        if isinstance(result, BaseException) and not isinstance(result, OutputLimitError):
-            raise result
-    return results[0] if isinstance(results[0], bytes) else b""

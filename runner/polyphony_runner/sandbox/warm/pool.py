@@ -9,8 +9,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from polyphony_runner.sandbox.attending import Streams
 from polyphony_runner.sandbox.errors import WARM_BOOT, WarmBootError
-from polyphony_runner.sandbox.execution import Streams
 from polyphony_runner.sandbox.preflight import current_level
 from polyphony_runner.sandbox.run import finish
 from polyphony_runner.sandbox.spec import Exit, Level
