@@ -24,10 +24,10 @@ def decide(state: RunState, moment: Moment) -> Drafts:
     """The next events, none while there is nothing to do. Deterministic in its two arguments."""
     if state.finished or state.status == "halted":
         return ()
-    for path, todo in state.agenda.items():
-        return (_decide_one(state, path, todo, moment),)
     if state.timers and state.timers[0][0] <= moment.now_ms:
         return (_due(state, moment),)
+    for path, todo in state.agenda.items():
+        return (_decide_one(state, path, todo, moment),)
     if state.ready and len(state.running) < state.melody.concurrency:
         path = next(iter(state.ready))
         return (Draft("node.started", path, state.nodes[path].attempt + 1),)
@@ -100,17 +100,21 @@ def _due(state: RunState, moment: Moment) -> Draft:
     """The event for the timer that is due: ``evolve`` keeps only timers that still matter."""
     del moment
     _, kind, path = state.timers[0]
-    if kind == "run":
-        limit = state.melody.budget_wall_ms
-        return Draft(
-            "run.cancelling",
-            None,
-            None,
-            {"reason": "budget", "message": f"the run took longer than {limit} ms"},
+    if path == ROOT:
+        limit = (
+            f"took longer than {state.melody.budget_wall_ms} ms"
+            if kind == "wall"
+            else "spent more than its budget"
         )
+        return Draft("run.cancelling", None, None, {"reason": "budget", "message": f"the run {limit}"})
     node = state.nodes[path]
-    if kind == "loop":
-        error = error_of("budget", f"the loop took longer than {node.header.budget_wall_ms} ms")
+    if kind in ("wall", "spent"):
+        limit = (
+            f"took longer than {node.header.budget_wall_ms} ms"
+            if kind == "wall"
+            else "spent more than its budget"
+        )
+        error = error_of("budget", f"the loop {limit}")
         return Draft("scope.closed", path, node.attempt, {"reason": "budget", "error": error})
     if node.is_scope or node.spec.kind == "core":
         return _start(node)

@@ -31,20 +31,21 @@ def evolve(state: RunState, event: Event) -> RunState:
         _resumed(state, event, gap_ms=state.now_ms - previous_ms)
     elif handler is not None:
         handler(state, event)
-    while state.timers and not _matters(state, *state.timers[0]):
+    while state.timers and not _matters(state, *state.timers[0][1:]):
         heapq.heappop(state.timers)
     return state
 
 
-def _matters(state: RunState, due_ms: int, kind: str, path: str) -> bool:
-    if kind == "run":
+def _matters(state: RunState, kind: str, path: str) -> bool:
+    """Whether a timer still asks for something."""
+    if path == ROOT:
         return state.ending is None and not state.finished
     node = state.nodes.get(path)
     if node is None:
         return False
     if kind == "retry":
         return node.phase == "retrying" and node.cancelling is None
-    return node.phase == "running" and node.loop is not None and node.loop.closed is None and due_ms > 0
+    return node.phase == "running" and node.loop is not None and node.loop.closed is None
 
 
 def _created(state: RunState, event: Event) -> None:
@@ -55,7 +56,7 @@ def _created(state: RunState, event: Event) -> None:
 def _started(state: RunState, event: Event) -> None:
     state.started_ms = event.at_ms
     if state.melody.budget_wall_ms is not None:
-        state.set_timer(event.at_ms + state.melody.budget_wall_ms, "run", ROOT)
+        state.set_timer(event.at_ms + state.melody.budget_wall_ms, "wall", ROOT)
     state.root = open_frame(
         state, ROOT, state.melody.graph, owner=None, index=0, inputs=state.inputs, variables={}
     )
@@ -71,9 +72,7 @@ def _resumed(state: RunState, event: Event, *, gap_ms: int) -> None:
     del event
     state.status = "running"
     state.paused_ms += gap_ms
-    state.timers = [
-        (due + (0 if kind == "retry" else gap_ms), kind, path) for due, kind, path in state.timers
-    ]
+    state.timers = [(due + (gap_ms if kind == "wall" else 0), kind, path) for due, kind, path in state.timers]
     heapq.heapify(state.timers)
     for path in tuple(state.running):
         evolve_nodes.lost(state, state.nodes[path])

@@ -8,7 +8,7 @@ from decimal import Decimal
 from polyphony_runner.conductor.cancelling import cancel_all
 from polyphony_runner.conductor.joins import settle_connections
 from polyphony_runner.conductor.loops import pending
-from polyphony_runner.conductor.state import Ending, LoopState, Node, Phase, RunState, run_status
+from polyphony_runner.conductor.state import ROOT, Ending, LoopState, Node, Phase, RunState, run_status
 from polyphony_runner.conductor.values import Value, values_in
 from polyphony_runner.journal.errors import JournalError
 from polyphony_runner.journal.events import Event
@@ -111,10 +111,22 @@ def _cancelled(state: RunState, event: Event) -> None:
 
 
 def _usage(state: RunState, event: Event) -> None:
-    usage, data = state.usage, event.data
-    usage.input_tokens += int(str(data.get("input_tokens") or 0))
-    usage.output_tokens += int(str(data.get("output_tokens") or 0))
-    usage.usd += Decimal(str(data.get("usd") or "0"))
+    data, melody = event.data, state.melody
+    cost = (
+        int(str(data.get("input_tokens") or 0)),
+        int(str(data.get("output_tokens") or 0)),
+        Decimal(str(data.get("usd") or "0")),
+    )
+    state.usage.add(*cost)
+    if state.usage.passes(melody.budget_usd, melody.budget_tokens):
+        state.set_timer(event.at_ms, "spent", ROOT)
+    node = state.nodes.get(event.node or "")
+    while node is not None and (scope := node.frame.owner) is not None:
+        if scope.loop is not None:
+            scope.loop.usage.add(*cost)
+            if scope.loop.usage.passes(scope.header.budget_usd, scope.header.budget_tokens):
+                state.set_timer(event.at_ms, "spent", scope.path)
+        node = scope
 
 
 def end(state: RunState, node: Node, phase: Phase, event: Event, outputs: Mapping[str, Value]) -> None:

@@ -18,7 +18,11 @@ from polyphony_schemas.errors import ExpressionError
 def _opened(state: RunState, event: Event) -> None:
     node = node_of(state, event, "running")
     inputs = values_in(event.data, "inputs") if node.spec.scope_inputs else node.frame.inputs
-    loop = LoopState(inputs)
+    loop = LoopState(
+        inputs,
+        parallel=int(str(event.data.get("parallel", node.header.parallel))),
+        max=int(str(event.data.get("max", node.header.max))),
+    )
     if node.spec.kind == "for_each":
         items = load(value_in(event.data, "items"), state.reader)
         loop.total = len(items) if isinstance(items, Sequence) else 0
@@ -28,7 +32,7 @@ def _opened(state: RunState, event: Event) -> None:
         loop.state = values_in(event.data, "state")
     node.loop = loop
     if node.header.budget_wall_ms is not None:
-        state.set_timer(event.at_ms + node.header.budget_wall_ms, "loop", node.path)
+        state.set_timer(event.at_ms + node.header.budget_wall_ms, "wall", node.path)
     _attend(state, node)
 
 

@@ -27,6 +27,8 @@ from polyphony_schemas.expressions import evaluate
 from polyphony_schemas.values import JsonValue
 
 Step = Literal["close", "round", "advance", "finish"]
+# The most rounds or items a computed bound may allow.
+_MOST_ROUNDS = 1_000_000
 # Reasons for which a closed scope gives outputs.
 _GIVES_OUTPUTS = ("done", "complete", "accepted")
 
@@ -41,7 +43,7 @@ def pending(node: Node) -> Step | None:
     if loop.closed == "complete" and node.header.rest == "ignore" and node.cancelling is None:
         if not node.final:
             return "finish"
-        return "round" if _may_start(node, loop) else None
+        return "round" if _may_start(loop) else None
     return "finish" if loop.running == 0 and not node.final else None
 
 
@@ -52,13 +54,13 @@ def _open_step(node: Node, loop: LoopState) -> Step | None:
         return "advance" if loop.running == 0 else None
     if loop.failure is not None or loop.complete:
         return "close"
-    if _may_start(node, loop):
+    if _may_start(loop):
         return "round"
     return "close" if loop.running == 0 and loop.next >= loop.total else None
 
 
-def _may_start(node: Node, loop: LoopState) -> bool:
-    return loop.next < loop.total and loop.running < node.header.parallel
+def _may_start(loop: LoopState) -> bool:
+    return loop.next < loop.total and loop.running < loop.parallel
 
 
 def opened(state: RunState, node: Node, moment: Moment) -> Draft:
@@ -70,9 +72,12 @@ def opened(state: RunState, node: Node, moment: Moment) -> Draft:
             inputs = check_inputs(node.spec.inputs, given(state, node), node.spec.any_inputs)
         extra = None if inputs is None else {"inputs": inputs}
         data: dict[str, JsonValue] = {} if inputs is None else {"inputs": inputs}
+        for name, bound in (("max", header.max_from), ("parallel", header.parallel_from)):
+            if bound is not None:
+                data[name] = _checked_bound(name, fill(state, node.frame, bound, extra))
         if node.spec.kind == "for_each":
             items = fill(state, node.frame, header.items, extra) if header.items else []
-            data |= {"items": _checked_items(items, header.max)}
+            data |= {"items": _checked_items(items, int(str(data.get("max", header.max))))}
         else:
             data["state"] = fill_all(state, node.frame, header.state, extra)
     except ExpressionError as error:
@@ -80,6 +85,14 @@ def opened(state: RunState, node: Node, moment: Moment) -> Draft:
     except DirectiveError as error:
         return fail(state, node, error_of("validation", error.message), moment, retryable=False)
     return Draft("scope.opened", node.path, node.attempt, data)
+
+
+def _checked_bound(name: str, value: JsonValue) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _MOST_ROUNDS:
+        raise DirectiveError(
+            "PLY2002", f"{name} gave {value!r}, expected a whole number from 1 to {_MOST_ROUNDS}"
+        )
+    return value
 
 
 def _checked_items(items: JsonValue, most: int) -> Sequence[JsonValue]:
@@ -131,10 +144,10 @@ def _advance(state: RunState, node: Node, loop: LoopState) -> Draft:
             return _close(node, "failed", error_of("expression", f"while: {error.message}"))
         if value is not True:
             return _close(node, "done")
-    if loop.next >= header.max:
+    if loop.next >= loop.max:
         if header.on_max == "accept":
             return _close(node, "accepted")
-        return _close(node, "max", error_of("budget", f"not done after {header.max} rounds"))
+        return _close(node, "max", error_of("budget", f"not done after {loop.max} rounds"))
     data: dict[str, JsonValue] = {"round": loop.next}
     return Draft("scope.round", iteration(node, loop.next), None, data)
 

@@ -39,6 +39,27 @@ Error: TypeAlias = JsonObject
 
 
 @dataclass(slots=True)
+class Usage:
+    """What models cost so far."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    usd: Decimal = Decimal(0)
+
+    def add(self, input_tokens: int, output_tokens: int, usd: Decimal) -> None:
+        """Count one report."""
+        self.input_tokens += input_tokens
+        self.output_tokens += output_tokens
+        self.usd += usd
+
+    def passes(self, usd: str | None, tokens: int | None) -> bool:
+        """Whether more was spent than a budget allows."""
+        if usd is not None and self.usd > Decimal(usd):
+            return True
+        return tokens is not None and self.input_tokens + self.output_tokens > tokens
+
+
+@dataclass(slots=True)
 class LoopState:
     """A scope that has opened: which iterations run, what they brought, and whether more may start.
 
@@ -46,6 +67,8 @@ class LoopState:
     """
 
     inputs: Mapping[str, Value]
+    parallel: int = 1
+    max: int = 1
     items: Value = None
     total: int = 0
     state: Mapping[str, Value] = field(default_factory=dict)
@@ -58,6 +81,7 @@ class LoopState:
     failure: Error | None = None
     closed: str | None = None
     holding: bool = False
+    usage: Usage = field(default_factory=Usage)
     frames: dict[int, Frame] = field(default_factory=dict)
     last: Frame | None = field(default=None, compare=False)
 
@@ -163,15 +187,6 @@ class Ending:
     status: RunStatus
     reason: str
     message: str = ""
-
-
-@dataclass(slots=True)
-class Usage:
-    """What models cost so far."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    usd: Decimal = Decimal(0)
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from itertools import count
 
 import pytest
@@ -333,3 +334,65 @@ def test_logs_usage_and_progress_are_kept(player: Player) -> None:
     assert log["lines"] == 1
     text = (player.folder / "logs0" / f"{log['digest']}.jsonl").read_text()
     assert '"message":"working"' in text
+
+
+def test_bounds_of_a_loop_may_be_computed(player: Player) -> None:
+    each = {
+        "for_each": {"items": "${ [1, 2, 3] }", "max": "${ inputs.most }", "parallel": "${ inputs.most }"},
+        "nodes": {"w": work()},
+    }
+    melody = compiled({"each": each}, inputs={"most": {"schema": {"type": "integer"}}})
+    assert player.play(melody, FUNCTIONS, inputs={"most": 3}).state.status == "succeeded"
+    for most in (2, 0):
+        error = player.play(melody, FUNCTIONS, inputs={"most": most}).state.nodes["each"].error
+        assert error is not None
+        assert error["kind"] == "validation"
+
+
+def spending(assignment: Assignment, sink: Sink) -> JsonObject:
+    sink(NodeEvent("usage", {"model": "m", "input_tokens": 60, "output_tokens": 0, "usd": "0.60"}))
+    return {"value": 1}
+
+
+@pytest.mark.parametrize("budget", [{"usd": "1.00"}, {"tokens": 100}])
+def test_the_run_ends_when_its_budget_is_spent(player: Player, budget: dict[str, object]) -> None:
+    melody = compiled(
+        {"a": work(), "b": work(), "c": work()}, ["a -> b", "b -> c"], config={"budget": budget}
+    )
+    played = player.play(melody, {"*": spending})
+    assert played.state.status == "failed"
+    assert played.state.error is not None
+    assert played.state.error["kind"] == "budget"
+    assert played.statuses["c"] == "cancelled"
+
+
+def test_a_loop_ends_when_its_budget_is_spent(player: Player) -> None:
+    loop = {"while": "true", "max": 9, "budget": {"usd": "1.00"}, "nodes": {"w": work()}}
+    played = player.play(compiled({"fix": loop}), {"*": spending})
+    error = played.state.nodes["fix"].error
+    assert error is not None
+    assert error["kind"] == "budget"
+    assert "fix[2]/w" not in played.statuses
+
+
+def calls_of(player: Player, items: int) -> int:
+    """How many Python functions are called for a map over so many items: work without a clock."""
+    each = {"for_each": {"items": "${ inputs.items }", "parallel": 16}, "nodes": {"w": core("set", {"n": 1})}}
+    melody = compiled({"each": each}, inputs={"items": {"schema": {"type": "array"}}})
+    counted = 0
+
+    def count_calls(frame: object, event: str, argument: object) -> None:
+        nonlocal counted
+        counted += event == "call"
+
+    sys.setprofile(count_calls)
+    try:
+        player.play(melody, inputs={"items": list(range(items))})
+    finally:
+        sys.setprofile(None)
+    return counted
+
+
+def test_the_cost_of_an_event_does_not_grow_with_the_run(player: Player) -> None:
+    small, large = calls_of(player, 100), calls_of(player, 800)
+    assert large < 8.8 * small
