@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -225,3 +228,9 @@ def test_any_graph_survives_json(nodes: dict[str, object]) -> None:
     graph = analyse(Melody.model_validate(document), packages()).compiled
     assert loads(dumps(graph)) == graph
     assert from_json(to_json(graph)) == graph
+
+
+def test_reading_a_kept_graph_imports_neither_the_yaml_reader_nor_jsonschema() -> None:
+    code = "import sys, polyphony_schemas.graph.codec; print({'yaml', 'jsonschema', 'pydantic'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
