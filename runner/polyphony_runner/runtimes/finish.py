@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
@@ -13,6 +12,7 @@ from polyphony_runner.runtimes.launch import Launched
 from polyphony_runner.runtimes.output_check import checked
 from polyphony_runner.runtimes.outputs import Collector
 from polyphony_runner.runtimes.protocol import NodeEvent, Sink, Success
+from polyphony_runner.runtimes.threads import in_thread
 from polyphony_runner.sandbox.spec import Exit
 from polyphony_schemas.extension import CommandRun
 from polyphony_schemas.values import JsonValue
@@ -35,19 +35,19 @@ async def finish(
     run = attempt.prepared.run
     if isinstance(run, CommandRun):
         _judge_command(launched.ended, run, attempt)
-        outputs = await asyncio.to_thread(_command_outputs, launched.ended, collector)
+        outputs = await in_thread(_command_outputs, launched.ended, collector)
     else:
         _judge(launched.ended, reader, attempt)
         outputs = dict(reader.outcome())
     ports = attempt.prepared.outputs
     artifacts: tuple[Mapping[str, JsonValue], ...] = ()
     if reader.files or attempt.prepared.has_file_outputs:
-        outputs |= await asyncio.to_thread(collector.ports, ports, reader.files, outputs)
-        artifacts = await asyncio.to_thread(collector.free, ports, reader.files)
+        outputs |= await in_thread(collector.ports, ports, reader.files, outputs)
+        artifacts = await in_thread(collector.free, ports, reader.files)
     outputs = {name: attempt.plan.relative(value) for name, value in outputs.items()}
     result = checked(outputs, ports, attempt.assignment.task)
     if attempt.plan.has_copies:
-        for line in await asyncio.to_thread(attempt.plan.apply, launched.work):
+        for line in await in_thread(attempt.plan.apply, launched.work):
             sink(NodeEvent("log", {"level": "info", "message": line}))
     return Success(result, artifacts)
 

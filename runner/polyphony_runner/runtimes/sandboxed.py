@@ -6,7 +6,6 @@ the package index, warm workers), so that a warm call costs little more than the
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import time
 from collections.abc import AsyncIterator
@@ -37,6 +36,7 @@ from polyphony_runner.runtimes.package import Prepared, prepare
 from polyphony_runner.runtimes.protocol import Assignment, NodeEvent, Outcome, Sink
 from polyphony_runner.runtimes.request import Times, merged
 from polyphony_runner.runtimes.scratch import Scratch
+from polyphony_runner.runtimes.threads import in_thread
 from polyphony_runner.sandbox.errors import SandboxError, SandboxUnavailableError
 from polyphony_runner.sandbox.spec import Endpoint, Level
 from polyphony_schemas.errors import ExpressionError, PolyphonyError
@@ -108,7 +108,7 @@ class SandboxedRuntime:
     async def close(self) -> None:
         """End everything that is kept warm."""
         await self._launcher.close()
-        await asyncio.to_thread(self._scratch.close)
+        await in_thread(self._scratch.close)
 
     async def _attempt(self, assignment: Assignment, sink: Sink) -> Attempt:
         prepared = self._find(assignment.package)
@@ -173,7 +173,7 @@ class SandboxedRuntime:
     ) -> AsyncIterator[launch.Launched]:
         async with self._scratch.folder(outputs=attempt.prepared.has_file_outputs) as work:
             if attempt.plan.has_copies:
-                await asyncio.to_thread(attempt.plan.prepare, work)
+                await in_thread(attempt.plan.prepare, work)
             try:
                 yield await self._launcher.run(attempt, work, reader, sink)
             finally:

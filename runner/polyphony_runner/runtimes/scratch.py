@@ -6,7 +6,6 @@ removed by the next one that starts.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import fcntl
 import os
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from polyphony_runner.files import exclusive, private_folder
 from polyphony_runner.runtimes.outputs import OUT
+from polyphony_runner.runtimes.threads import in_thread
 from polyphony_runner.sandbox.tree import remove_tree
 
 _LOCK = ".lock"
@@ -59,7 +59,7 @@ class Scratch:
                 work.rmdir()  # most calls leave nothing, and a thread costs more than this
                 outer.rmdir()
             except OSError:
-                await asyncio.to_thread(remove_tree, outer)
+                await in_thread(remove_tree, outer)
 
     def close(self) -> None:
         """Remove the session folder. Blocking; the next use makes another one."""
