@@ -227,7 +227,8 @@ class Conductor:
     def _interrupted(self, done: Done) -> Draft | None:
         """An attempt that the interrupt ended: it is ready again when the run is resumed."""
         node = self.state.nodes[done.path]
-        ended = isinstance(done.outcome, Failure) and done.outcome.kind == "cancelled"
+        # Ctrl-C on a terminal reaches every process of the group: a program may die of it before it is cancelled.
+        ended = isinstance(done.outcome, Failure) and done.outcome.kind in ("cancelled", "crash")
         if self._interrupting and ended and node.cancelling is None:
             return Draft("node.cancelled", done.path, done.attempt, {"reason": "interrupted"})
         return None

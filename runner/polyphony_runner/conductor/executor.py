@@ -8,10 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from polyphony_runner.runtimes.protocol import Assignment, Failure, NodeEvent, Outcome, Runtime
+from polyphony_runner.runtimes.protocol import Assignment, Failure, NodeEvent, Outcome, Runtime, Sink
 
 # What the runtime itself may need to end a process tree after its own limit, before we step in.
 _GRACE_SECONDS = 2.0
+_CANCELLED = Failure("cancelled", "cancelled", retryable=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +61,24 @@ class LocalExecutor:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tasks: dict[str, asyncio.Task[Outcome]] = {}
 
     def start(self, assignment: Assignment, timeout: float | None, report: Report) -> None:
         """Begin an attempt."""
-        path = assignment.node
-        task = asyncio.get_running_loop().create_task(self._attempt(assignment, timeout, report))
+        path, attempt, began = assignment.node, assignment.attempt, time.monotonic()
+
+        def ended(task: asyncio.Task[Outcome]) -> None:
+            # A task that is cancelled before its first step never runs at all: its end is still reported.
+            outcome = _CANCELLED if task.cancelled() else task.result()
+            self._tasks.pop(path, None)
+            report(Done(path, attempt, replace(outcome, seconds=outcome.seconds or time.monotonic() - began)))
+
+        def sink(event: NodeEvent) -> None:
+            report(Said(path, attempt, event))
+
+        task = asyncio.get_running_loop().create_task(self._attempt(assignment, timeout, sink))
         self._tasks[path] = task
+        task.add_done_callback(ended)
 
     def cancel(self, path: str) -> None:
         """End the attempt of a node."""
@@ -81,21 +93,13 @@ class LocalExecutor:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._runtime.close()
 
-    async def _attempt(self, assignment: Assignment, timeout: float | None, report: Report) -> None:
-        path, attempt, began = assignment.node, assignment.attempt, time.monotonic()
-
-        def sink(event: NodeEvent) -> None:
-            report(Said(path, attempt, event))
-
-        outcome: Outcome
+    async def _attempt(self, assignment: Assignment, timeout: float | None, sink: Sink) -> Outcome:
         try:
             async with asyncio.timeout(None if timeout is None else timeout + _GRACE_SECONDS * (timeout > 0)):
-                outcome = await self._runtime.run(assignment, sink)
+                return await self._runtime.run(assignment, sink)
         except TimeoutError:
-            outcome = Failure("timeout", f"took longer than {timeout:g} s")
+            return Failure("timeout", f"took longer than {timeout:g} s")
         except asyncio.CancelledError:
-            outcome = Failure("cancelled", "cancelled", retryable=False)
+            return _CANCELLED
         except Exception as error:  # noqa: BLE001  # a bug of a runtime must end its node, not the run
-            outcome = Failure("internal", f"{type(error).__name__}: {error}", retryable=False)
-        self._tasks.pop(path, None)
-        report(Done(path, attempt, replace(outcome, seconds=outcome.seconds or time.monotonic() - began)))
+            return Failure("internal", f"{type(error).__name__}: {error}", retryable=False)
