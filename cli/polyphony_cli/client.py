@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from polyphony_runner.http import Transport
     from polyphony_runner.keys import ManagedKeys
     from polyphony_runner.registries.table import Registries
+    from polyphony_schemas.lock import Lock
 
 PASSPHRASE_VARIABLE = "POLYPHONY_KEY_PASSPHRASE"  # noqa: S105 -- the name of a variable
 
@@ -76,3 +78,11 @@ def registries_of(console: Console, transport: Transport) -> Registries:
 
     registries = Registries(home_of(console))
     return asking_first(registries, transport, console.registry) if console.registry else registries
+
+
+def lock_of(console: Console, cwd: Path, *, everywhere: bool = False) -> Lock:
+    """The lock that ``install`` would change here; an empty one when there is none."""
+    from polyphony_runner.locking import install_place, read_lock
+    from polyphony_schemas.lock import Lock
+
+    return read_lock(install_place(home_of(console), cwd, everywhere=everywhere)) or Lock(lock="v1")

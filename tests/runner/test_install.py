@@ -9,9 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from polyphony_runner.auditing import audit, outdated
 from polyphony_runner.errors import ClientError
+from polyphony_runner.http import Transport
+from polyphony_runner.install.extending import lock_uses, uses_of
 from polyphony_runner.install.installing import uninstall
-from polyphony_runner.install.resolve import Policy
+from polyphony_runner.install.resolve import Policy, Resolver
+from polyphony_runner.locked_packages import packages_for_path
 from polyphony_runner.locking import find_root, locked_package, read_lock
 from polyphony_runner.registries.binding import read_binding, write_binding
 from polyphony_runner.store import Store
@@ -240,3 +244,61 @@ def test_another_install_meanwhile_may_have_moved_the_memory_forward(here: World
     note.write_bytes(old)
     here.install("acme/tool")
     assert note.read_bytes() == newest
+
+
+def test_a_melody_that_is_run_by_its_path_gets_what_it_uses_into_the_lock(
+    here: World, tmp_path: Path
+) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "melody.yaml").write_bytes(using("mine", "0.1.0", "acme/flows@^1")["melody.yaml"].data)
+    uses = uses_of(folder)
+    assert uses == ("acme/flows@^1",)
+    with Transport() as transport:
+        with pytest.raises(TrustError) as caught:
+            lock_uses(here.registries, transport, folder, uses, frozen=True)
+        assert caught.value.code == "PLY5903"
+        added = lock_uses(here.registries, transport, folder, uses, now=here.now)
+        assert lock_uses(here.registries, transport, folder, uses, now=here.now) == []
+    assert [one.name for one in added] == ["acme/flows", "acme/tool"]
+    assert (folder / "melody.lock").is_file()
+    located = packages_for_path(here.home, folder, folder).locate("acme/flows@^1")
+    assert located is not None
+    assert located.key == "acme/flows@1.1.0"
+
+
+def test_two_ranges_of_one_package_stand_beside_each_other(here: World, tmp_path: Path) -> None:
+    both = ["acme/flows@1.0.0", "acme/flows@^1.1"]
+    with Transport() as transport:
+        lock_uses(here.registries, transport, tmp_path, both, now=here.now)
+        assert lock_uses(here.registries, transport, tmp_path, both, now=here.now) == []
+    lock = read_lock(tmp_path / "melody.lock")
+    assert lock is not None
+    assert {"acme/flows@1.0.0", "acme/flows@1.1.0"} <= set(lock.packages)
+
+
+def test_audit_and_outdated_say_what_the_log_says_today(here: World) -> None:
+    here.install("acme/flows@1.0.0", "acme/tool")
+    with Transport() as transport:
+
+        def resolver() -> Resolver:
+            return Resolver(here.registries, transport, here.now, Policy())
+
+        assert audit(lock_of(here), resolver()) == []
+        (newer,) = outdated(lock_of(here), resolver())
+        assert (newer.name, newer.locked, newer.wanted, newer.newest) == (
+            "acme/flows",
+            "1.0.0",
+            "1.0.0",
+            "1.1.0",
+        )
+        here.registry.yank("acme/flows", "1.0.0")
+        here.registry.quarantine("acme/tool", "1.0.0")
+        found = {(one.package, one.kind) for one in audit(lock_of(here), resolver())}
+    assert found == {("acme/flows@1.0.0", "yanked"), ("acme/tool@1.0.0", "quarantined")}
+
+
+def test_updating_what_is_not_installed_says_so(here: World) -> None:
+    with pytest.raises(ClientError) as caught:
+        here.install("acme/flows", update=True)
+    assert caught.value.code == "PLY6602"

@@ -107,11 +107,7 @@ def uninstall(home: Home, path: Path, names: Sequence[str]) -> list[str]:
     with changing(home, path) as lock:
         for name in names:
             if name not in lock.roots:
-                raise ClientError(
-                    "PLY6602",
-                    f"{name} is not installed here",
-                    hint=f"{path} names: {', '.join(sorted(lock.roots)) or 'nothing'}",
-                )
+                raise not_a_root(path, lock, name)
         roots = {name: root for name, root in lock.roots.items() if name not in names}
         edges = {key: package.dependencies for key, package in lock.packages.items()}
         kept = reachable({name: root.version for name, root in roots.items()}, edges)
@@ -120,6 +116,15 @@ def uninstall(home: Home, path: Path, names: Sequence[str]) -> list[str]:
         registries = {origin: entry for origin, entry in lock.registries.items() if origin in logs}
         write_lock(path, Lock(lock="v1", registries=registries, roots=roots, packages=packages))
     return sorted(set(lock.packages) - kept)
+
+
+def not_a_root(path: Path, lock: Lock, name: str) -> ClientError:
+    """The refusal of a name that the lock does not have as a root."""
+    return ClientError(
+        "PLY6602",
+        f"{name} is not installed here",
+        hint=f"{path} names: {', '.join(sorted(lock.roots)) or 'nothing'}",
+    )
 
 
 def _resolver(
@@ -143,6 +148,8 @@ def _wanted(request: Request, lock: Lock) -> list[PackageReference]:
     wanted = []
     for reference in request.references:
         root = lock.roots.get(reference.full_name)
+        if request.update and root is None:
+            raise not_a_root(request.lock_path, lock, reference.full_name)
         bare = str(reference.range) == "*"
         wanted.append(parse_package(f"{reference.full_name}@{root.range}") if bare and root else reference)
     return wanted
