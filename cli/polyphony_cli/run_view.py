@@ -75,12 +75,12 @@ class LiveView:
         from rich.console import Console as Terminal
         from rich.live import Live
 
+        self._state: RunState | None = None
+        self._progress: dict[str, str] = {}
         self._terminal = Terminal(stderr=True, no_color=not console.color, highlight=False)
         self._live = Live(
             console=self._terminal, refresh_per_second=8, transient=True, get_renderable=self._render
         )
-        self._state: RunState | None = None
-        self._progress: dict[str, str] = {}
 
     def __call__(self, event: Event, state: RunState) -> None:
         """Settle what ended; the rest is drawn by the clock."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -195,3 +196,28 @@ def test_logs_can_be_followed(polyphony: Polyphony) -> None:
     out, _ = follower.communicate(timeout=30)
     assert out == ""
     assert follower.returncode == 0
+
+
+def test_a_terminal_shows_what_runs_and_settles_what_ended(polyphony: Polyphony) -> None:
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "polyphony_cli.main", "run", str(polyphony.melody), "--input", "seconds=0.5"],
+        env={**os.environ, "POLYPHONY_HOME": str(polyphony.home), "TERM": "xterm", "COLUMNS": "100"},
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+    )
+    os.close(follower)
+    shown = b""
+    try:
+        while block := os.read(leader, 4096):
+            shown += block
+    except OSError:  # the terminal is gone: the process ended
+        pass
+    finally:
+        os.close(leader)
+    assert process.wait(timeout=30) == 0
+    text = shown.decode()
+    assert "▸ b" in text
+    assert "✓ b  succeeded" in text
+    assert "succeeded in" in text.splitlines()[-2]
