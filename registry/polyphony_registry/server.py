@@ -7,11 +7,11 @@ database; a lock held by a thread at that moment would stay locked in the child 
 from __future__ import annotations
 
 import ctypes
+import multiprocessing
 import os
 import signal
 import socket
 import sys
-import threading
 import time
 import urllib.request
 from collections.abc import Callable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 DATA_VARIABLE = "POLYPHONY_REGISTRY_DATA"
 _PDEATHSIG = 1
-_READY_SECONDS = 30.0
+_READY_SECONDS = 60.0
 
 
 def make_application() -> WSGIApplication:
@@ -68,8 +68,13 @@ def serve(settings: Settings, host: str, port: int, ready: Callable[[int], None]
         factory=True,
         log_enabled=False,
     )
-    server.on_startup(_Announcer(host, port, ready).start)
+    announcer = multiprocessing.get_context("fork").Process(
+        target=_announce, args=(host, port, ready), daemon=True
+    )
+    announcer.start()
     server.serve()
+    announcer.terminate()
+    announcer.join()
 
 
 def _bring_up_to_date(settings: Settings) -> None:
@@ -107,27 +112,19 @@ def end_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGTERM)
 
 
-class _Announcer:
-    """Says that the server is ready as soon as it answers."""
-
-    def __init__(self, host: str, port: int, ready: Callable[[int], None]) -> None:
-        self._url = f"http://{_address(host)}:{port}/healthz"
-        self._port = port
-        self._ready = ready
-
-    def start(self) -> None:
-        threading.Thread(target=self._wait, name="announcer", daemon=True).start()
-
-    def _wait(self) -> None:
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        end = time.monotonic() + _READY_SECONDS
-        while time.monotonic() < end:
-            try:
-                with opener.open(self._url, timeout=2):
-                    self._ready(self._port)
-                    return
-            except OSError:
-                time.sleep(0.05)
+def _announce(host: str, port: int, ready: Callable[[int], None]) -> None:
+    """Say that the server is ready as soon as it answers; runs in a process of its own, see the invariant."""
+    end_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    end = time.monotonic() + _READY_SECONDS
+    while time.monotonic() < end:
+        try:
+            with opener.open(f"http://{_address(host)}:{port}/healthz", timeout=2):
+                ready(port)
+                return
+        except OSError:
+            time.sleep(0.05)
 
 
 def _address(host: str) -> str:

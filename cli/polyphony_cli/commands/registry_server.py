@@ -68,8 +68,10 @@ def _serve(console: Console, host: str, port: int, data: str | None) -> int:
         settings = Settings.load(_folder(console, data))
         upgrade_database(settings)
 
-        def ready(chosen: int) -> None:
-            _announce(console, data=settings.data, host=host, port=chosen)
+        server = os.getpid()
+
+        def ready(chosen: int) -> None:  # called in a helper process, once the server answers
+            _announce(console, data=settings.data, host=host, port=chosen, pid=server)
 
         serve(settings, host, port, ready)
     return 0
@@ -225,12 +227,12 @@ def _folder(console: Console, data: str | None) -> Path:
     return (console.home or default_home()) / "registry"
 
 
-def _announce(console: Console, *, data: Path, host: str, port: int) -> None:
+def _announce(console: Console, *, data: Path, host: str, port: int, pid: int) -> None:
     from polyphony_registry.setup import describe
 
     told = describe(data, host, port)
     if console.as_json:
-        console.document({**told, "pid": os.getpid()})
+        console.document({**told, "pid": pid})
     else:
         console.line(f"serving   {told['url']}")
         console.line(f"add       {told['add']}")
