@@ -61,11 +61,11 @@ def _put(change: Change, target: int, host: Tree, source: int, copy: Tree) -> No
 
 
 def _check_unmoved(folder: int, path: str, old: Stamp | None, parent: Path) -> None:
-    try:
-        status = os.stat(path, dir_fd=folder, follow_symlinks=False)
+    now = None
+    # No such folder, or a link or file where the change wants a folder: nothing is there.
+    with contextlib.suppress(OSError), opened(_parent(folder, path)) as holder:
+        status = os.stat(posixpath.basename(path), dir_fd=holder, follow_symlinks=False)
         now = Stamp.of(Entry(path, entry_kind(status.st_mode), status))
-    except (FileNotFoundError, NotADirectoryError):
-        now = None
     if now != old:
         raise NodeError(
             "validation",

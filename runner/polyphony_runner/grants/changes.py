@@ -39,6 +39,7 @@ PROTECTED = (
     "melody.*",
 )
 _CHUNK = 1 << 20
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +103,11 @@ def review(before: Mapping[str, Stamp], host: Tree, copy: Tree) -> Review:
 
 
 def _link_change(path: str, target: str, host: Tree) -> Change | None:
-    with contextlib.suppress(OSError):
-        if str((host.parent / host.inner(path)).readlink()) == target:
-            return None
+    with contextlib.suppress(OSError), opened(open_folder(host.parent)) as parent:
+        folder, _, name = host.inner(path).rpartition("/")
+        with opened(open_beneath(parent, folder, _FOLDER)) as holder:
+            if os.readlink(name, dir_fd=holder) == target:
+                return None
     _refuse_escape(path, target)
     return Change(path, "link", target=target)
 

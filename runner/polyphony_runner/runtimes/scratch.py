@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import stat
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,6 +21,9 @@ from polyphony_runner.runtimes.threads import in_thread
 from polyphony_runner.sandbox.tree import remove_tree
 
 _LOCK = ".lock"
+WORK = "ws"
+# Most calls leave nothing; making and removing two folders would cost a warm call a quarter of its time.
+MAX_SPARE = 32
 
 
 class Scratch:
@@ -29,6 +33,7 @@ class Scratch:
         self._root = root
         self._session: Path | None = None
         self._lock = -1
+        self._spare: list[Path] = []
 
     def session(self) -> Path:
         """This runtime's own folder, made at first use. Blocking."""
@@ -44,26 +49,26 @@ class Scratch:
     @asynccontextmanager
     async def folder(self, *, outputs: bool) -> AsyncIterator[Path]:
         """A new, empty work folder; with ``outputs`` it holds the folder that is shown at /out."""
-        outer = Path(
-            tempfile.mkdtemp(prefix="node-", dir=self.session())
-        )  # 0700: nobody else reaches the inside
-        work = outer / "ws"
+        outer = None if outputs or not self._spare else self._spare.pop()
+        if outer is None:
+            outer = Path(tempfile.mkdtemp(prefix="node-", dir=self.session()))  # 0700: hides what is inside
+            (outer / WORK).mkdir(mode=0o755)
+        work = outer / WORK
         try:
-            work.mkdir(mode=0o755)
             if outputs:
                 (work / OUT).mkdir()
                 (work / OUT).chmod(0o777)  # inside a private folder; the sandbox's own user writes here
             yield work
         finally:
-            try:
-                work.rmdir()  # most calls leave nothing, and a thread costs more than this
-                outer.rmdir()
-            except OSError:
+            if not outputs and len(self._spare) < MAX_SPARE and _is_untouched(work):
+                self._spare.append(outer)
+            else:
                 await in_thread(remove_tree, outer)
 
     def close(self) -> None:
         """Remove the session folder. Blocking; the next use makes another one."""
         session, self._session = self._session, None
+        self._spare.clear()
         if session is not None:
             remove_tree(session)
             os.close(self._lock)
@@ -78,3 +83,13 @@ class Scratch:
                     remove_tree(left)
                 finally:
                     os.close(descriptor)
+
+
+def _is_untouched(work: Path) -> bool:
+    """Whether a work folder came back as an empty folder, its mode set back to what it was."""
+    status = work.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or os.listdir(work):  # noqa: PTH208
+        return False
+    if stat.S_IMODE(status.st_mode) != 0o755:
+        work.chmod(0o755)
+    return True

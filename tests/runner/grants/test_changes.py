@@ -55,7 +55,7 @@ def read(root: Path) -> Found:
     return found
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(TREES, TREES)
 def test_after_applying_the_host_is_the_copy_but_for_protected_names(
     before: dict[str, object], after: dict[str, object]

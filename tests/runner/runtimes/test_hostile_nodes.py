@@ -123,7 +123,7 @@ def test_cancelling_ends_the_whole_tree_first(bench: Bench) -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         assert processes_with(mark) == []
-        assert not list((bench.home.cache / "work").glob("*/node-*"))
+        assert not list((bench.home.cache / "work").glob("*/node-*/ws/*"))
 
     asyncio.run(cancelled())
 
