@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Inputs(TypedDict):
-    """``path`` is a folder or one file."""
+    """``path`` is a folder."""
 
     path: str
 
@@ -53,10 +53,6 @@ def main(
 def selected(root: Path, patterns: list[str], exclude: list[str]) -> Iterator[tuple[str, Path]]:
     """Relative name and place of every regular file that is wanted, in order. Links are not followed."""
     wanted, unwanted = matcher(patterns), matcher(exclude)
-    if root.is_file():
-        if wanted(root.name):
-            yield root.name, root
-        return
     found = {}
     for folder, folders, names in os.walk(root):
         here = Path(folder)

@@ -1,6 +1,6 @@
 """The diff of a work tree. A folder that is no git work tree has no changes, which is said in the log.
 
-New files that git would add are part of the diff: an index of our own, in the work folder, takes note of them.
+New files that git would add are part of the diff: an index in the node's own folder takes note of them.
 """
 
 from __future__ import annotations
@@ -51,12 +51,18 @@ class Git:
         """What git prints, without the end of the line."""
         return self.run(*words).stdout.decode("utf-8", "replace").rstrip("\n")
 
-    def note_new_files(self, index: Path) -> None:
-        """Work on a copy of the index in which untracked files stand as new and empty."""
-        own = Path(self.text("rev-parse", "--absolute-git-dir")) / "index"
-        if own.is_file():
-            shutil.copyfile(own, index)
-        self._env["GIT_INDEX_FILE"] = str(index)
+    def note_new_files(self, own: Path) -> None:
+        """Work on a copy of the index in which untracked files stand as new and empty; ``own`` is written to."""
+        git_folder = Path(self.text("rev-parse", "--absolute-git-dir"))
+        objects = self.text("rev-parse", "--path-format=absolute", "--git-path", "objects")
+        (own / "objects").mkdir()
+        if (git_folder / "index").is_file():
+            shutil.copyfile(git_folder / "index", own / "index")
+        self._env |= {
+            "GIT_INDEX_FILE": str(own / "index"),
+            "GIT_OBJECT_DIRECTORY": str(own / "objects"),
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": objects,
+        }
         self.run("add", "--intent-to-add", "--", ".")
 
 
@@ -70,7 +76,7 @@ def main(
         return {"diff": "", "files": [], "base": ""}
     base = commit_of(git, parameters["base"], context)
     if parameters["untracked"]:
-        git.note_new_files(Path("index").absolute())
+        git.note_new_files(Path.cwd())
     done = git.run("diff", *PLAIN, f"--unified={parameters['context_lines']}", base, "--")
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip()

@@ -27,6 +27,8 @@ def main(
     try:
         return asyncio.run(ask(inputs, parameters, task, context))
     except ModelHTTPError as error:
+        if from_proxy(error):
+            context.fail("network", f"{endpoint} cannot be reached: {error.body}", retryable=True)
         retryable = error.status_code in TRY_AGAIN or error.status_code >= 500
         context.fail("model", f"{endpoint} answered {error.status_code}: {str(error.body)[:500]}", retryable)
     except (UnexpectedModelBehavior, UsageLimitExceeded) as error:
@@ -35,6 +37,12 @@ def main(
         context.fail("network", f"{endpoint} cannot be reached: {root_cause(error)}", retryable=True)
     except APIError as error:
         context.fail("model", f"{endpoint} broke off its answer: {error}"[:2000], retryable=True)
+
+
+def from_proxy(error: ModelHTTPError) -> bool:
+    """Whether the answer came from the sandbox's proxy: the endpoint itself was not reached."""
+    response = getattr(error.__cause__, "response", None)
+    return response is not None and "proxy-status" in response.headers
 
 
 def reason(error: BaseException) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 KEPT, LOGGED = 12_000, 60  # characters of the log that are an output, lines that go to the run's log
 USAGE, NO_TESTS = 4, 5
-PYTEST = ("python", "-m", "pytest", "-q", "--color=no", "-o", "junit_family=xunit1")
+PYTEST = ("python", "-m", "pytest", "-q", "--color=no", "--continue-on-collection-errors")
 XML = Path("junit.xml")
 
 
@@ -75,7 +75,7 @@ def main(
 
 def pytest(inputs: Inputs, words: list[str]) -> subprocess.CompletedProcess[str]:
     """Run pytest; both streams are in ``stdout``."""
-    own = ["-o", "cache_dir=/tmp/pytest-cache", f"--junitxml={XML.absolute()}"]
+    own = ["-o", "cache_dir=/tmp/pytest-cache", "-o", "junit_family=xunit1", f"--junitxml={XML.absolute()}"]
     return subprocess.run(
         [*PYTEST, *own, *words],
         cwd=inputs["path"],

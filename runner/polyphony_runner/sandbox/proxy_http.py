@@ -71,7 +71,13 @@ def _absolute(method: str, target: str, headers: list[str]) -> Request | str:
 
 
 def refusal(status: str, text: str) -> bytes:
-    """A whole response with a readable body."""
+    """A whole response with a readable body; ``Proxy-Status`` (RFC 9209) tells it from an answer of the endpoint."""
     body = (text + "\n").encode()
-    head = f"HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-    return head.encode() + body
+    lines = (
+        f"HTTP/1.1 {status}",
+        "Content-Type: text/plain; charset=utf-8",
+        f"Content-Length: {len(body)}",
+        "Proxy-Status: polyphony",
+        "Connection: close",
+    )
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body

@@ -1,0 +1,102 @@
+"""An OpenAI-compatible server that says what a test wrote down, answer by answer."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Say:
+    """One answer: ``text`` with ``status``; or a connection that ends, or goes silent, after half of the text."""
+
+    text: str = ""
+    status: int = 200
+    then: Literal["end", "drop", "hang"] = "end"
+
+
+@dataclass
+class Script:
+    """The answers in order, the last one again and again; and what was asked."""
+
+    answers: list[Say]
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    port: int = 0
+    over: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def next(self) -> Say:
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+def chunk(text: str | None, **more: Any) -> bytes:
+    """One server-sent event of a streamed completion."""
+    delta = {} if text is None else {"role": "assistant", "content": text}
+    choice = {"index": 0, "delta": delta, "finish_reason": None if text is not None else "stop"}
+    body = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "scripted", "choices": [choice]}
+    return b"data: " + json.dumps({**body, **more}).encode() + b"\n\n"
+
+
+@contextmanager
+def scripted_model(*answers: Say) -> Iterator[Script]:
+    """Serve the answers on a free loopback port."""
+    script = Script(list(answers))
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.0"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            script.requests.append(json.loads(body))
+            script.keys.append(self.headers.get("Authorization", ""))
+            answer = script.next()
+            if answer.status != 200:
+                self._refuse(answer)
+                return
+            if not script.requests[-1].get("stream"):
+                raise AssertionError("expected a streamed request")
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.end_headers()
+            half = len(answer.text) // 2
+            self.wfile.write(chunk(answer.text[:half]))
+            self.wfile.flush()
+            if answer.then == "hang":
+                script.over.wait(60)
+            if answer.then != "end":
+                return
+            self.wfile.write(chunk(answer.text[half:]))
+            usage = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
+            self.wfile.write(chunk(None, usage=usage) + b"data: [DONE]\n\n")
+
+        def _refuse(self, answer: Say) -> None:
+            body = json.dumps({"error": {"message": answer.text, "type": "x", "code": "x"}}).encode()
+            self.send_response(answer.status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the library's own name
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        script.port = server.server_address[1]
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield script
+        finally:
+            script.over.set()
+            server.shutdown()
+            thread.join()
