@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from support.registry_packs import commit_of, push_body, tree_object, write_object
 from support.registry_running import Publisher, Running, git, head, http
 
