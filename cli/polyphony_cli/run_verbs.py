@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +15,7 @@ from polyphony_cli.console import Console
 if TYPE_CHECKING:
     from polyphony_runner.conductor.state import RunState
     from polyphony_runner.home import Home
+    from polyphony_runner.packages import PackageSource
     from polyphony_runner.runs.folder import RunFolder
     from polyphony_runner.runs.session import Session
 
@@ -72,6 +74,23 @@ def tell(console: Console, folder: RunFolder, state: RunState) -> int:
             f"polyphony show {folder.run} tells what failed; polyphony logs {folder.run} what was written"
         )
     return 0 if state.status == "succeeded" else 1
+
+
+def fetch_missing(console: Console, *, frozen: bool) -> Callable[[Path, Sequence[str]], PackageSource]:
+    """Verifies and locks what a melody on disk uses and no lock near it names."""
+
+    def fetch(folder: Path, uses: Sequence[str]) -> PackageSource:
+        from polyphony_cli.client import registries_of, transport_of
+        from polyphony_runner.install.extending import lock_uses
+        from polyphony_runner.locked_packages import packages_for_path
+
+        with transport_of(console) as transport:
+            registries = registries_of(console, transport)
+            for one in lock_uses(registries, transport, folder, uses, frozen=frozen, notice=console.say):
+                console.say(f"locked {one.name} {one.version}  tree {one.tree[:16]}")
+        return packages_for_path(home_of(console), folder)
+
+    return fetch
 
 
 def ask_consent(console: Console) -> Callable[[Sequence[str], str], bool] | None:

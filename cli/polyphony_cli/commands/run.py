@@ -28,6 +28,7 @@ from polyphony_cli.console import Console
     "--override", "overrides", multiple=True, metavar="NAME=PATH", help="Use a folder in place of a package."
 )
 @click.option("--accept-permissions", metavar="DIGEST", help="Agree to the permissions with this digest.")
+@click.option("--frozen", is_flag=True, help="Leave the lock as it is: fail when it lacks something.")
 @click.option(
     "--unsafe-no-sandbox", is_flag=True, help="Run nodes without isolation. Recorded in the journal."
 )
@@ -41,10 +42,11 @@ def command(
     work: Path | None,
     overrides: tuple[str, ...],
     accept_permissions: str | None,
+    frozen: bool,
     unsafe_no_sandbox: bool,
 ) -> int:
     """Run a melody: a folder, its melody.yaml, or the name of an installed package."""
-    from polyphony_cli.run_verbs import ask_consent, execute, home_of
+    from polyphony_cli.run_verbs import ask_consent, execute, fetch_missing, home_of
     from polyphony_runner.runs.assemble import RunRequest, assemble
     from polyphony_runner.runs.installed import locate
     from polyphony_runner.runs.session import begin
@@ -61,6 +63,8 @@ def command(
         unsafe_no_sandbox=unsafe_no_sandbox,
         ask=ask_consent(console),
         tree=place.tree,
+        frozen=frozen,
+        fetch=fetch_missing(console, frozen=frozen),
     )
     assembled = assemble(request, home, place.packages)
     session = begin(assembled, home)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,15 +21,16 @@ from polyphony_runner.runs.melody_file import (
     refuse_later_features,
 )
 from polyphony_runner.runs.overrides import read_overrides
-from polyphony_schemas.errors import ExpressionError
+from polyphony_schemas.errors import ExpressionError, UsageError
 from polyphony_schemas.expressions import evaluate_template
 from polyphony_schemas.graph.model import CompiledMelody
+from polyphony_schemas.names import PackageReference, parse_uses
 from polyphony_schemas.values import JsonValue, TreeId
 
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """What the person asked for."""
+    """What the person asked for. ``fetch`` verifies and locks what a melody on disk lacks, and gives a new source."""
 
     melody: Path
     inputs: Sequence[str] = ()
@@ -40,6 +41,8 @@ class RunRequest:
     unsafe_no_sandbox: bool = False
     ask: AskConsent | None = None
     tree: TreeId | None = None
+    frozen: bool = False
+    fetch: Callable[[Path, Sequence[str]], PackageSource] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +63,19 @@ def assemble(request: RunRequest, home: Home, installed: PackageSource | None = 
     """
     file = read_melody(request.melody)
     overrides = read_overrides(file.folder, request.overrides, in_store=request.tree is not None)
+    if request.frozen and overrides:
+        raise UsageError(
+            "PLY2410",
+            f"--frozen takes what the lock names, and {', '.join(sorted(overrides))} is overridden",
+            hint="leave --frozen or the overrides out",
+        )
     sources: list[PackageSource] = [
         OverriddenPackages(overrides),
         FolderPackages(file.folder, request.tree),
     ]
     if installed is not None:
         sources.append(installed)
-    packages = find_packages(file, Sources(sources))
+    packages = _find(file, sources, request)
     melody = compile_file(file, packages)
     refuse_later_features(melody)
     work = (request.work or Path.cwd()).absolute()
@@ -88,6 +97,19 @@ def assemble(request: RunRequest, home: Home, installed: PackageSource | None = 
     record = _record(folder, file, packages, ceiling=ceiling, work=work, request=request)
     folder.write(record, melody)
     return AssembledRun(folder, record, melody, inputs)
+
+
+def _find(file: MelodyFile, sources: Sequence[PackageSource], request: RunRequest) -> dict[str, Package]:
+    try:
+        return find_packages(file, Sources(sources))
+    except RunError as error:
+        missing = error.details.get("missing")
+        if request.fetch is None or request.tree is not None or not isinstance(missing, list):
+            raise
+        registered = [uses for uses in missing if isinstance(parse_uses(uses), PackageReference)]
+        if registered != missing:
+            raise
+        return find_packages(file, Sources([*sources, request.fetch(file.folder, registered)]))
 
 
 def evaluate_ceiling(melody: CompiledMelody, inputs: Mapping[str, JsonValue]) -> dict[str, JsonValue]:

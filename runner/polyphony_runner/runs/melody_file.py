@@ -35,6 +35,13 @@ class MelodyFile:
         return ceiling_of(self.melody.config.permissions)
 
 
+class _FilesOf(JsonFiles):
+    """JSON files of a folder that is listed only when a schema refers to one: it may be a large project."""
+
+    def __bool__(self) -> bool:
+        return True
+
+
 def read_melody(path: Path) -> MelodyFile:
     """Read the melody at a path (folder or file); PLY2404 when there is none, PLY1400 when it is invalid."""
     file = find_melody(path)
@@ -78,11 +85,11 @@ def compile_file(melody: MelodyFile, packages: Mapping[str, Package]) -> Compile
     """The graph; ``FormatError`` PLY1600 when the melody is invalid."""
     interfaces = {
         uses: extension_interface(
-            package.manifest, Schemas("extension.yaml", JsonFiles(FolderFiles(package.root)))
+            package.manifest, Schemas("extension.yaml", _FilesOf(FolderFiles(package.root)))
         )
         for uses, package in packages.items()
     }
-    schemas = Schemas(melody.path.name, JsonFiles(FolderFiles(melody.folder)))
+    schemas = Schemas(melody.path.name, _FilesOf(FolderFiles(melody.folder)))
     return compile_melody(melody.melody, interfaces, schemas)
 
 

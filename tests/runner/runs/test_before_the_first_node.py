@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from polyphony_runner.home import Home
+from polyphony_runner.packages import OverriddenPackages, PackageSource
 from polyphony_runner.runs.assemble import AssembledRun, RunRequest, assemble
 from polyphony_runner.runs.errors import RunConsentError, RunError
 from polyphony_runner.runs.folder import RunFolder, find_run, new_run_id
@@ -164,6 +166,23 @@ def test_wrong_overrides_are_usage_errors(tmp_path: Path, home: Home, overridden
     with pytest.raises(UsageError) as refused:
         assemble(RunRequest(overridden, work=tmp_path, overrides=[word]), home)
     assert refused.value.code == "PLY2410"
+
+
+def test_what_is_frozen_takes_no_overrides(tmp_path: Path, home: Home, overridden: Path) -> None:
+    word = f"polyphony/ruff={tmp_path / 'kit/ruff'}"
+    with pytest.raises(UsageError, match="--frozen"):
+        assemble(RunRequest(overridden, work=tmp_path, overrides=[word], frozen=True), home)
+
+
+def test_what_a_melody_on_disk_lacks_is_fetched_once(tmp_path: Path, home: Home, overridden: Path) -> None:
+    asked: list[tuple[Path, list[str]]] = []
+
+    def fetch(folder: Path, uses: Sequence[str]) -> PackageSource:
+        asked.append((folder, list(uses)))
+        return OverriddenPackages({"polyphony/ruff": tmp_path / "kit/ruff"})
+
+    assert used(assemble(RunRequest(overridden, work=tmp_path, fetch=fetch), home)) == ("1.2.3", True)
+    assert asked == [(overridden, ["polyphony/ruff@^1"])]
 
 
 WANTS = MELODY + 'config: {permissions: {network: ["example.com:443"]}}\n'
