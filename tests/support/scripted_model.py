@@ -38,7 +38,7 @@ class Script:
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
-def chunk(text: str | None, **more: Any) -> bytes:
+def event(text: str | None, **more: Any) -> bytes:
     """One server-sent event of a streamed completion."""
     delta = {} if text is None else {"role": "assistant", "content": text}
     choice = {"index": 0, "delta": delta, "finish_reason": None if text is not None else "stop"}
@@ -52,7 +52,7 @@ def scripted_model(*answers: Say) -> Iterator[Script]:
     script = Script(list(answers))
 
     class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.0"
+        protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -66,17 +66,23 @@ def scripted_model(*answers: Say) -> Iterator[Script]:
                 raise AssertionError("expected a streamed request")
             self.send_response(200)
             self.send_header("Content-Type", "text/event-stream")
+            self.send_header("Transfer-Encoding", "chunked")
+            self.send_header("Connection", "close")
             self.end_headers()
             half = len(answer.text) // 2
-            self.wfile.write(chunk(answer.text[:half]))
-            self.wfile.flush()
+            self._send(event(answer.text[:half]))
             if answer.then == "hang":
                 script.over.wait(60)
             if answer.then != "end":
                 return
-            self.wfile.write(chunk(answer.text[half:]))
+            self._send(event(answer.text[half:]))
             usage = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
-            self.wfile.write(chunk(None, usage=usage) + b"data: [DONE]\n\n")
+            self._send(event(None, usage=usage) + b"data: [DONE]\n\n")
+            self._send(b"")
+
+        def _send(self, data: bytes) -> None:
+            self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+            self.wfile.flush()
 
         def _refuse(self, answer: Say) -> None:
             body = json.dumps({"error": {"message": answer.text, "type": "x", "code": "x"}}).encode()
