@@ -28,7 +28,7 @@ class Bench:
 
     root: Path
     settings: IndexSettings = NO_INDEX
-    secrets: Mapping[str, str] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict)
     events: list[NodeEvent] = field(default_factory=list)
     packages: dict[str, Package] = field(default_factory=dict)
 

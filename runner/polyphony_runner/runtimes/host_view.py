@@ -1,11 +1,13 @@
 """The values of a node that runs without a sandbox (the person's flag for one run): host paths instead of inside ones.
 
 Nothing is mounted then, so a path inside that stands alone in a value becomes the host's path it would have shown.
-``/out`` and secret files exist nowhere: an extension that needs them says so by failing.
+Secrets are files in the work folder's parent, which is private. ``/out`` exists nowhere: an extension that writes
+there fails.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -22,6 +24,21 @@ def on_host(value: JsonValue, mounts: Sequence[Mount], work: Path) -> JsonValue:
     if isinstance(value, Sequence):
         return [on_host(item, mounts, work) for item in value]
     return value
+
+
+def secret_file(work: Path, name: str) -> Path:
+    """Where the value of a granted secret is on the host while the node runs."""
+    return work.parent / f"secret-{name}"
+
+
+def write_secrets(values: Mapping[str, bytes], work: Path) -> None:
+    """Write the granted secrets, readable by this user alone; they go with the work folder."""
+    for name, value in values.items():
+        descriptor = os.open(
+            secret_file(work, name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600
+        )
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(value)
 
 
 def _path(text: str, mounts: Sequence[Mount], work: Path) -> str:

@@ -14,7 +14,7 @@ from polyphony_runner.environments import uv_binary
 from polyphony_runner.environments.interpreter import own_interpreter
 from polyphony_runner.grants.values import words
 from polyphony_runner.runtimes.events import EventReader
-from polyphony_runner.runtimes.host_view import on_host
+from polyphony_runner.runtimes.host_view import on_host, secret_file, write_secrets
 from polyphony_runner.runtimes.log_lines import LogLines
 from polyphony_runner.runtimes.outputs import OUT
 from polyphony_runner.runtimes.protocol import NodeEvent, Sink
@@ -62,6 +62,8 @@ class Launcher:
 
     async def run(self, attempt: Attempt, work: Path, reader: EventReader, sink: Sink) -> Launched:
         """Run to the end of the whole tree. Raises what the reader refuses."""
+        if attempt.level == "none":
+            write_secrets(attempt.secrets.values, work)
         spec = specification(attempt, work)
         log = LogLines(sink, attempt.masker)
         command = isinstance(attempt.prepared.run, CommandRun)
@@ -139,12 +141,15 @@ def specification(attempt: Attempt, work: Path) -> SandboxSpec:
         values = {name: on_host(value, mounts, work) for name, value in values.items()}
     inputs = {name: values[name] for name in assignment.inputs}
     parameters = {name: values[name] for name in assignment.parameters}
+    secrets = attempt.secrets.places
+    if attempt.level == "none":
+        secrets = {name: str(secret_file(work, name)) for name in secrets}
     line = request_line(
         assignment,
         deadline=attempt.times.deadline,
         inputs=inputs,
         parameters=parameters,
-        secrets=attempt.secrets.places,
+        secrets=secrets,
     )
     cancellable = prepared.package.manifest.cancellable and not isinstance(prepared.run, CommandRun)
     environment: JsonObject = {"inputs": inputs, "parameters": parameters, "task": assignment.task}

@@ -60,7 +60,7 @@ class Scratch:
                 (work / OUT).chmod(0o777)  # inside a private folder; the sandbox's own user writes here
             yield work
         finally:
-            if not outputs and len(self._spare) < MAX_SPARE and _is_untouched(work):
+            if not outputs and len(self._spare) < MAX_SPARE and _is_untouched(outer):
                 self._spare.append(outer)
             else:
                 await in_thread(remove_tree, outer)
@@ -85,9 +85,12 @@ class Scratch:
                     os.close(descriptor)
 
 
-def _is_untouched(work: Path) -> bool:
-    """Whether a work folder came back as an empty folder, its mode set back to what it was."""
+def _is_untouched(outer: Path) -> bool:
+    """Whether a work folder came back alone and as an empty folder, its mode set back to what it was."""
+    work = outer / WORK
     status = work.lstat()
+    if os.listdir(outer) != [WORK]:  # noqa: PTH208  # half the cost of pathlib's
+        return False
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or os.listdir(work):  # noqa: PTH208
         return False
     if stat.S_IMODE(status.st_mode) != 0o755:

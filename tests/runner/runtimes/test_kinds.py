@@ -199,13 +199,17 @@ def test_an_artifact_may_not_lead_out_of_the_work_folder(bench: Bench) -> None:
 
 def test_without_a_sandbox_paths_are_the_hosts(bench: Bench) -> None:
     uses = bench.python(
-        "import os\ndef main(inputs, p, t, c):\n    return {'out': [open(inputs['path']).read(), os.getpid() > 3]}\n",
+        "import os\ndef main(inputs, p, t, c):\n"
+        "    return {'out': [open(inputs['path']).read(), os.getpid() > 3, len(c.secret('TOKEN'))]}\n",
         inputs={"path": {"schema": {"type": "string", "format": "path"}}},
         outputs={"out": ANY},
     )
     (bench.work / "a.txt").write_text("text")
-    values = {"inputs": {"path": "a.txt"}, "grants": {"read": ("a.txt",)}, "allow_unsandboxed": True}
-    assert bench.succeed(uses, **values)["out"] == ["text", True]
+    bench.secrets["TOKEN"] = "hidden-word"
+    grants = {"read": ("a.txt",), "secrets": ("TOKEN",)}
+    outputs = bench.succeed(uses, inputs={"path": "a.txt"}, grants=grants, allow_unsandboxed=True)
+    assert outputs["out"] == ["text", True, 11]
+    assert not list(bench.home.cache.rglob("secret-*"))
 
 
 def test_a_cancellable_program_is_asked_before_it_is_ended(bench: Bench) -> None:
