@@ -247,18 +247,30 @@ def _enrolment(owner: str, login: Login, signer: Signer, may_enrol: Callable[[st
 
 
 def _push(root: Path, commit: str, name: str, login: Login) -> None:
-    git(
-        root,
-        "-c",
-        "credential.helper=",
-        "-c",
-        "core.hooksPath=/dev/null",
-        "push",
-        "--quiet",
-        f"{login.url}/git/{name}.git",
-        f"{commit}:refs/staging/{commit}",
-        environment=git_environment(login),
-    )
+    """Push the commit to staging: no helper is asked, no hook runs, no redirect gets the token. PLY6714."""
+    settings = ("credential.helper=", "core.hooksPath=/dev/null", "http.followRedirects=false")
+    try:
+        git(
+            root,
+            *(word for setting in settings for word in ("-c", setting)),
+            "push",
+            "--quiet",
+            f"{login.url}/git/{name}.git",
+            f"{commit}:refs/staging/{commit}",
+            environment=git_environment(login),
+        )
+    except ClientError as error:
+        if error.code != "PLY6702":
+            raise
+        told = str(error.details.get("stderr", "")).splitlines()
+        said = [line.removeprefix("remote:").strip() for line in told if line.startswith("remote:")]
+        said = [line for line in said if line] or [line for line in told if line.startswith("fatal:")]
+        raise ClientError(
+            "PLY6714",
+            f"{login.origin} did not take the push of {name}: {'; '.join(said) or error.message}",
+            hint="read what it says; polyphony whoami shows where this token may publish",
+            details=error.details,
+        ) from error
 
 
 def _unreadable(files: PackageFiles, check: Check) -> list[Problem]:

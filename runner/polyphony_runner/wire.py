@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import io
 import socket
 import time
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from polyphony_runner.errors import TransportError
 
@@ -180,9 +181,16 @@ def _tunnel(scheme: str, host: str, port: int, clock: Clock) -> socket.socket:
         return socket.create_connection((host, port), timeout=clock.pace.seconds)
     parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
     by = http.client.HTTPConnection(parts.hostname or "", parts.port or 3128, timeout=clock.pace.seconds)
-    by.set_tunnel(host, port)
+    by.set_tunnel(host, port, headers=_proxy_credentials(parts.username, parts.password))
     by.connect()
     return by.sock
+
+
+def _proxy_credentials(user: str | None, password: str | None) -> dict[str, str]:
+    if user is None:
+        return {}
+    words = f"{unquote(user)}:{unquote(password or '')}"
+    return {"Proxy-Authorization": "Basic " + base64.b64encode(words.encode()).decode()}
 
 
 def _is_loopback(host: str) -> bool:

@@ -146,6 +146,13 @@ def test_publishing_needs_a_commit_a_login_and_a_key(stage: Scene, tmp_path: Pat
     assert [problem["code"] for problem in said.json["problems"]] == ["PLY6708"]
 
 
+def test_a_namespace_of_somebody_else_is_refused_in_words(stage: Scene) -> None:
+    said = stage.publish(stage.work_tree("foreign"), "--owner", "polyphony")
+    assert said.status == 1
+    assert said.error["code"] == "PLY6714"
+    assert "foreign" in said.error["message"]
+
+
 def test_a_wrong_token_is_refused_and_never_shown(stage: Scene, tmp_path: Path) -> None:
     token = "ply_" + "A" * 38
     said = polyphony(tmp_path / "x", "login", stage.running.url, "--token-stdin", stdin=token)

@@ -16,6 +16,7 @@ from polyphony_runner.install.lock_change import differences, locked_facts, merg
 from polyphony_runner.install.plan import PARALLEL, Plan, make_plan
 from polyphony_runner.install.proof import encode_proof
 from polyphony_runner.install.resolve import Policy, Resolved, Resolver
+from polyphony_runner.kept_graphs import keep_graph
 from polyphony_runner.locking import changing, locked_key, newest_locked, reachable, write_lock
 from polyphony_runner.registries.table import Registries
 from polyphony_runner.store import Store
@@ -99,6 +100,7 @@ def install(
         _store(store, plan)
         if not request.frozen and after != lock:
             write_lock(request.lock_path, after)
+        _keep_graphs(store, after, plan)
     return [_installed(content) for content in plan.entries()]
 
 
@@ -192,6 +194,13 @@ def _store(store: Store, plan: Plan) -> None:
 
     with ThreadPoolExecutor(PARALLEL) as pool:
         list(pool.map(put, plan.contents.values()))
+
+
+def _keep_graphs(store: Store, lock: Lock, plan: Plan) -> None:
+    """Compile the melodies of the plan, so that running them is quick."""
+    for key, content in plan.contents.items():
+        if content.manifest.kind == "melody" and key in lock.packages:
+            keep_graph(store, lock, key)
 
 
 def _bundles(resolved: Resolved) -> list[str]:
