@@ -6,7 +6,7 @@ it fails becomes a typed error.
 
 from __future__ import annotations
 
-import asyncio
+import ctypes
 import os
 import re
 import stat
@@ -17,6 +17,7 @@ from polyphony_runner.environments.interpreter import Interpreter
 from polyphony_runner.grants.masking import Masker
 from polyphony_runner.package_index import IndexAccess, PackageIndex
 from polyphony_runner.runtimes.failures import Kind, NodeError
+from polyphony_runner.runtimes.threads import in_thread
 from polyphony_runner.sandbox.run import run_sandboxed
 from polyphony_runner.sandbox.spec import Exit, Level, Limits, Mount, SandboxSpec
 from polyphony_runner.sandbox.tree import opened, remove_tree, walk
@@ -37,6 +38,7 @@ OPTIONS = (
     # Hashes decide what is installed, so every index may be asked for it.
     *("--index-strategy", "unsafe-best-match", "--no-config", "--no-progress"),
 )
+_LIBC = ctypes.CDLL(None)
 _NO_WHEEL = re.compile(
     r"no wheels|no usable wheels|building source distributions is disabled|has no .*wheel", re.IGNORECASE
 )
@@ -64,7 +66,7 @@ class Build:
         self._make_empty()
         if names:
             await self._install(requirements, await index.access(names))
-        await asyncio.to_thread(_finish, self.target)
+        await in_thread(_finish, self.target)
 
     def _make_empty(self) -> None:
         """A virtual environment without packages: what ``python -m venv --without-pip`` would make."""
@@ -156,7 +158,7 @@ def _last(text: str) -> str:
 
 
 def _finish(target: Path) -> None:
-    """Drop the cache and make everything read-only for everybody."""
+    """Drop the cache, make everything read-only for everybody, and durable: the folder's name will vouch for it."""
     remove_tree(target / ".uv-cache")
     with opened(target) as root:
         for visit in walk(root):
@@ -173,3 +175,5 @@ def _finish(target: Path) -> None:
             finally:
                 os.close(descriptor)
     target.chmod(0o755)
+    with opened(target) as root:
+        _LIBC.syncfs(root)  # one call for thousands of files

@@ -22,6 +22,7 @@ from polyphony_runner.environments.build import Build
 from polyphony_runner.environments.interpreter import Interpreter, own_interpreter
 from polyphony_runner.files import private_folder, sync_folder
 from polyphony_runner.package_index import PackageIndex
+from polyphony_runner.runtimes.threads import in_thread
 from polyphony_runner.sandbox.spec import Level, Mount
 from polyphony_runner.sandbox.tree import remove_tree
 
@@ -96,7 +97,7 @@ class Environments:
             if path.is_dir():
                 return
             for left in self._folder.glob(f".{path.name}.tmp-*"):
-                await asyncio.to_thread(remove_tree, left)
+                await in_thread(remove_tree, left)
             temporary = private_folder(self._folder / f".{path.name}.tmp-{secrets.token_hex(6)}")
             try:
                 build = Build(self._interpreter, path, private_folder(temporary / "work"), level)
@@ -105,7 +106,7 @@ class Environments:
                 path.chmod(0o555)  # only now: a folder that moves has to be writable
                 sync_folder(self._folder)
             finally:
-                await asyncio.to_thread(remove_tree, temporary)
+                await in_thread(remove_tree, temporary)
 
 
 @contextlib.asynccontextmanager
