@@ -1,4 +1,4 @@
-"""Publishing: check everything here first, sign what the bytes are, push the commit, register the version.
+"""Publishing: sign what the bytes are, push the commit, register the version.
 
 A version is one commit. What is signed (`PublishStatement`) binds registry, name, version, commit, tree, manifest
 and permissions; all of it is computed from git's objects, and the registry computes it again from what was pushed.
@@ -16,11 +16,11 @@ from polyphony_runner.credentials import Login, git_environment
 from polyphony_runner.errors import ClientError
 from polyphony_runner.git import git
 from polyphony_runner.http import Transport
-from polyphony_runner.manifest import Manifest, read_manifest
-from polyphony_runner.package_files import PackageFiles, read_package_files
+from polyphony_runner.manifest import Manifest
+from polyphony_runner.package_files import PackageFiles
+from polyphony_runner.preparing import Prepared
 from polyphony_schemas.errors import PolyphonyError, UsageError
-from polyphony_schemas.permissions import canonical_document, digest
-from polyphony_schemas.problems import Problem
+from polyphony_schemas.permissions import digest
 from polyphony_schemas.trust.bundle import sign_statement
 from polyphony_schemas.trust.encoding import encode_base64, sha256_hex
 from polyphony_schemas.trust.keys import Signer, hint_of
@@ -36,44 +36,10 @@ from polyphony_schemas.trust.statement import (
     key_statement,
     publish_statement,
 )
-from polyphony_schemas.trust.tree_rules import refusals
 from polyphony_schemas.values import JsonObject, JsonValue
 
-LOCAL_OVERRIDES = "melody.local.yaml"
 # Sent by the registry for a namespace that has no signer yet.
 NO_SIGNER = "PLY4408"
-
-# The problems of a package at the level that publishing asks for.
-Check = Callable[[PackageFiles, str], list[Problem]]
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A package as it would be published, with everything that is in the way."""
-
-    files: PackageFiles
-    manifest: Manifest | None
-    problems: tuple[Problem, ...]
-
-    @property
-    def ready(self) -> bool:
-        """Whether nothing is in the way."""
-        return not any(problem.severity == "error" for problem in self.problems)
-
-    def to_json(self, *, name: str | None = None, dry_run: bool = True) -> dict[str, object]:
-        """The result document of ``publish`` before anything was sent."""
-        manifest = self.manifest
-        return {
-            "name": name or (manifest.name if manifest else None),
-            "version": manifest.version if manifest else None,
-            "tree": self.files.tree,
-            "permissions": manifest and digest(manifest.permissions),
-            "permissions_document": manifest and canonical_document(manifest.permissions),
-            "statement": None,
-            "log_index": None,
-            "dry_run": dry_run,
-            "problems": [problem.to_json() for problem in self.problems],
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,44 +51,6 @@ class Published:
     statement: PublishStatement
     log_index: int
     enrolled: bool
-
-
-def prepare(path: Path, check: Check) -> Prepared:
-    """Read the package at ``path`` and find every problem; nothing is sent and nothing is changed."""
-    files = read_package_files(path)
-    problems = [
-        _problem("PLY5703", refusal.path, f"{refusal.detail} ({refusal.rule})", "rename or remove it")
-        for refusal in refusals(files.entries, structure=files.structure)
-    ]
-    if files.commit is None:
-        problems.append(
-            _problem(
-                "PLY6708",
-                "",
-                f"{files.root} is not the root of a git work tree with everything committed; a version is a commit",
-                f"git -C {files.root} init, add and commit, then publish again",
-            )
-        )
-    if LOCAL_OVERRIDES in files.entries:
-        problems.append(
-            _problem(
-                "PLY6709",
-                LOCAL_OVERRIDES,
-                "development overrides are no part of a package",
-                f"git rm --cached {LOCAL_OVERRIDES} and add it to .gitignore",
-            )
-        )
-    manifest: Manifest | None = None
-    try:
-        manifest = read_manifest(files.texts())
-    except ClientError as error:
-        if error.code != "PLY6707":  # what makes a document unreadable is said with its place by the check
-            problems.append(_problem(error.code, "", error.message, error.hint))
-    else:
-        problems.extend(check(files, manifest.path))
-    if manifest is None and not problems:
-        problems.extend(_unreadable(files, check))
-    return Prepared(files, manifest, tuple(problems))
 
 
 def choose_owner(root: Path, given: str | None, login: Login, transport: Transport) -> str:
@@ -271,14 +199,3 @@ def _push(root: Path, commit: str, name: str, login: Login) -> None:
             hint="read what it says; polyphony whoami shows where this token may publish",
             details=error.details,
         ) from error
-
-
-def _unreadable(files: PackageFiles, check: Check) -> list[Problem]:
-    for name in ("melody.yaml", "melody.json", "extension.yaml", "extension.json"):
-        if name in files.entries:
-            return check(files, name)
-    return []
-
-
-def _problem(code: str, file: str, message: str, hint: str) -> Problem:
-    return Problem(code, "error", file, 1, 1, "", message, hint)

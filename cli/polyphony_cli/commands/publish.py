@@ -12,7 +12,7 @@ from polyphony_cli.console import Console
 from polyphony_schemas.errors import UsageError
 
 if TYPE_CHECKING:
-    from polyphony_runner.publishing import Check, Prepared
+    from polyphony_runner.preparing import Check, Prepared
 
 
 @click.command()
@@ -34,7 +34,7 @@ def command(
     PATH is the root of a git repository with everything committed: a version is one commit. All problems are
     reported at once. --dry-run needs no registry and no owner.
     """
-    from polyphony_runner.publishing import prepare
+    from polyphony_runner.preparing import prepare
 
     prepared = prepare(path, _check(console))
     if dry_run or not prepared.ready:

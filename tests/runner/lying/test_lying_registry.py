@@ -9,16 +9,24 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from polyphony_runner.http import Transport
+from polyphony_runner.locking import read_lock
+from polyphony_runner.store import Store
+from polyphony_runner.verifying import Verifier
 from polyphony_schemas.errors import PolyphonyError
+from polyphony_schemas.lock import Lock
+from polyphony_schemas.names import parse_package
 from polyphony_schemas.trust.archive import pack_archive
 from polyphony_schemas.trust.records import Publish, RecordSigner
+from polyphony_schemas.trust.verification import STEPS
 from support.bombs import gzip_bomb
-from support.install_world import SIGNER, World, world
+from support.install_world import FAST, SIGNER, World, world
 from support.served_registry import Answer, honest
 from support.trust_registry import MemoryRegistry, key_signer, melody_entries
 
@@ -200,7 +208,7 @@ def test_a_lie_is_refused_and_honest_answers_are_not(here: World, lie: Lie, know
     told: list[str] = []
 
     def change(path: str, answer: Answer) -> Answer:
-        matches = path.startswith(lie.where) or (lie.where.startswith(MAP) and _same_proof(path, lie.where))
+        matches = path.startswith(lie.where) or _same_proof(path, lie.where)
         if not matches:
             return answer
         told.append(path)
@@ -215,7 +223,8 @@ def test_a_lie_is_refused_and_honest_answers_are_not(here: World, lie: Lie, know
 
 
 def _same_proof(path: str, where: str) -> bool:
-    return path.startswith(MAP) and path.split("/")[3:] == where.split("/")[3:]
+    """Whether a path is the proof of the name that ``where`` says, whatever the size of the log."""
+    return where.startswith(MAP) and path.startswith(MAP) and path.split("/")[3:] == where.split("/")[3:]
 
 
 def test_a_checkpoint_that_goes_back_is_refused(here: World) -> None:
@@ -333,3 +342,33 @@ def _record(
         bundle=registry.store_bundle(sign_statement(statement, signer)),
         signer=RecordSigner(kind="key", id=hint_of(signer.public_key())),
     )
+
+
+@pytest.mark.parametrize("lie", [lie for lie in LIES if lie.step], ids=lambda lie: lie.name)
+def test_verify_lists_the_steps_up_to_the_lie(here: World, lie: Lie) -> None:
+    here.install("acme/tool")
+    before = here.state()
+    here.served.lie = lambda path, answer: (
+        lie.change(here, path, answer)
+        if path.startswith(lie.where) or _same_proof(path, lie.where)
+        else answer
+    )
+    with Transport(pace=FAST) as transport:
+        verifier = Verifier(here.registries, transport, Store(here.home.store), Lock(lock="v1"), here.now)
+        report = verifier.name(parse_package(WANTED))
+    assert not report.ok
+    *passed, failed = report.steps
+    assert [step["ok"] for step in passed] == [True] * len(passed)
+    assert (failed["code"], failed["step"]) == (lie.code, STEPS[(lie.step or 1) - 1])
+    assert [step["step"] for step in passed] == list(STEPS[: len(passed)])
+    assert here.state() == before
+
+
+def test_many_installs_at_once_leave_one_whole_lock(here: World) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(here.install, ["acme/tool", "acme/flows@^1", "acme/flows@^1", "acme/tool"]))
+    lock = read_lock(here.home.lock)
+    assert lock is not None
+    assert set(lock.packages) == {"acme/flows@1.1.0", "acme/tool@1.0.0"}
+    assert set(lock.roots) == {"acme/flows", "acme/tool"}
+    assert [path.name for path in here.home.store.glob(".*")] == []
