@@ -48,7 +48,7 @@ class _File:
     signature: tuple[int, int, int]
     etag: str
     headers: list[tuple[str, str]]
-    data: bytes | None
+    data: bytes
 
 
 class FileView:
@@ -67,18 +67,31 @@ class FileView:
         if kind is None or environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             return self._application(environ, start_response)
         try:
-            file = self._look(path, kind)
+            file, large = self._open(path, kind)
         except OSError:
             return self._application(environ, start_response)
-        if _matches(environ.get("HTTP_IF_NONE_MATCH"), file.etag):
+        known = _matches(environ.get("HTTP_IF_NONE_MATCH"), file.etag)
+        if large is not None and (known or environ["REQUEST_METHOD"] == "HEAD"):
+            large.close()
+        if known:
             start_response("304 Not Modified", file.headers[:2])
             return []
         start_response("200 OK", file.headers)
         if environ["REQUEST_METHOD"] == "HEAD":
             return []
-        if file.data is not None:
-            return [file.data]
-        return _Pieces(Path(self._root + path).open("rb"))
+        return [file.data] if large is None else _Pieces(large)
+
+    def _open(self, path: str, kind: tuple[str, str]) -> tuple[_File, IO[bytes] | None]:
+        """The file as it is now; a large one also opened, and surely the one that the headers speak of."""
+        while True:
+            file = self._look(path, kind)
+            if file.signature[1] <= _SMALL:
+                return file, None
+            large = Path(self._root + path).open("rb")  # noqa: SIM115  # closed by _Pieces or by the caller
+            found = os.fstat(large.fileno())
+            if (found.st_mtime_ns, found.st_size, found.st_ino) == file.signature:
+                return file, large
+            large.close()
 
     def _look(self, path: str, kind: tuple[str, str]) -> _File:
         found = os.stat(self._root + path)  # noqa: PTH116  # twice as fast as Path.stat in the hottest place
@@ -107,8 +120,8 @@ class FileView:
             ("Content-Length", str(size)),
             ("X-Content-Type-Options", "nosniff"),
         ]
-        data = Path(self._root + path).read_bytes() if size <= _SMALL else None
-        if data is not None and len(data) != size:
+        data = Path(self._root + path).read_bytes() if size <= _SMALL else b""
+        if size <= _SMALL and len(data) != size:
             raise FileNotFoundError(path)  # replaced between the two looks: Flask's view asks again
         return _File(signature, etag, headers, data)
 

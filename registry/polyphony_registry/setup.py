@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -21,9 +22,9 @@ from polyphony_registry.namespaces.models import Namespace
 from polyphony_registry.namespaces.services import check_owner, claim_namespace, namespace_names
 from polyphony_registry.services import Services
 from polyphony_registry.settings import CONFIG_NAME, Settings
-from polyphony_schemas.errors import FormatError
-from polyphony_schemas.trust.notes import Checkpoint, parse_checkpoint
 
+# What statements and checkpoints can carry as a registry's identity.
+_ORIGIN = re.compile(r"[a-z0-9](?:[a-z0-9._:/-]{0,190}[a-z0-9])?")
 _HOOK = """#!/bin/sh
 exec {python} -I -m polyphony_registry.git.pre_receive
 """
@@ -157,12 +158,7 @@ def _claim(namespace: str, owner: Account, how: str) -> Draft:
 
 
 def _check_origin(settings: Settings) -> None:
-    try:
-        parse_checkpoint(Checkpoint(settings.log_origin, 0, bytes(32)).text())
-        origin_is_plain = settings.origin == settings.origin.strip("/").lower()
-    except FormatError:
-        origin_is_plain = False
-    if not origin_is_plain:
+    if not _ORIGIN.fullmatch(settings.origin):
         raise SetupError(
             "PLY4010",
             f"got origin {settings.origin!r}, expected a lower-case name like 'registry.example'",

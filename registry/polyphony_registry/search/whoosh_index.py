@@ -1,7 +1,7 @@
 """``SearchIndex`` by whoosh: one folder, good to about ten thousand packages.
 
 Words of the user are analysed and become terms; whoosh's query language is never parsed. A name counts most,
-then keywords and summary, the README least. Nothing found: names within two edits of a word.
+then keywords and summary, the README least. Nothing found: names of which every word of the query is within two edits.
 """
 
 from __future__ import annotations
@@ -105,10 +105,12 @@ class WhooshIndex:
 
 
 def _near_names(words: Sequence[str]) -> Any:
-    from whoosh.query.compound import Or
+    from whoosh.query.compound import And
     from whoosh.query.terms import FuzzyTerm
 
-    return Or([FuzzyTerm("words", word, maxdist=1 if len(word) < 6 else 2, prefixlength=1) for word in words])
+    return And(
+        [FuzzyTerm("words", word, maxdist=1 if len(word) < 6 else 2, prefixlength=1) for word in words]
+    )
 
 
 def _narrowing(query: SearchQuery) -> list[Any]:

@@ -1,0 +1,218 @@
+"""The surface that others rely on: routes, reserved names, the API's description, settings, error documents."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from flask import Flask
+
+from polyphony_registry.app import create_app
+from polyphony_registry.errors import SetupError
+from polyphony_registry.file_view import kind_of
+from polyphony_registry.migrations import upgrade
+from polyphony_registry.namespaces.reserved import FORMAT_WORDS, RESERVED_OWNERS
+from polyphony_registry.openapi import document
+from polyphony_registry.settings import Settings
+from polyphony_registry.setup import add_user, initialise, prepare
+from polyphony_registry.tables import Base
+from polyphony_registry.upkeep import Upkeep
+from polyphony_registry.web import services_of
+from polyphony_schemas.errors import PolyphonyError
+from support.registry_running import new_registry
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[Flask]:
+    settings, _ = new_registry(tmp_path / "data", "acme", "polyphony")
+    services = prepare(settings)
+    Upkeep(services).round()
+    services.close()
+    app = create_app(settings)
+    yield app
+    services_of(app).close()
+
+
+def test_reserved_owners_are_what_the_routes_need(app: Flask) -> None:
+    needed = set(FORMAT_WORDS)
+    for rule in app.url_map.iter_rules():
+        parts = rule.rule.strip("/").split("/")
+        needed.add(parts[0])
+        if parts[0] == "log" and len(parts) > 1:
+            needed.add(parts[1])
+    owners = {re.sub(r"\..*", "", part) for part in needed if part and not part.startswith("<")}
+    assert owners <= RESERVED_OWNERS
+    # Served later by the same server, or by the files in front of it.
+    assert RESERVED_OWNERS - owners <= {"changes", "proof", "map", "tile", "key", "checkpoint"}
+
+
+def test_the_api_description_names_exactly_the_api_routes(app: Flask) -> None:
+    paths: Any = document(services_of(app).settings)["paths"]
+    described = {(path, method.upper()) for path, methods in paths.items() for method in methods}
+    routed = {
+        (re.sub(r"<(?:[a-z]+:)?([a-z]+)>", r"{\1}", rule.rule), method)
+        for rule in app.url_map.iter_rules()
+        if rule.rule.startswith("/api/")
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    assert described == routed
+
+
+def test_the_tables_are_what_the_migrations_make(tmp_path: Path) -> None:
+    from polyphony_registry.database import Database
+
+    database = Database(tmp_path / "x.sqlite")
+    upgrade(database)
+    upgrade(database)
+    with database.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+    database.close()
+
+
+def test_every_setting_is_documented() -> None:
+    text = (ROOT / "docs" / "registry.md").read_text()
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+        if name != "data":
+            assert f"`{name}`" in text, name
+
+
+def test_every_error_code_of_the_server_is_documented() -> None:
+    used: set[str] = set()
+    for path in [*(ROOT / "registry").rglob("*.py"), ROOT / "cli/polyphony_cli/commands/registry_server.py"]:
+        used |= set(re.findall(r"\bPLY4\d{3}\b", path.read_text()))
+    text = (ROOT / "docs" / "errors" / "registry.md").read_text()
+    assert used == set(re.findall(r"\| (PLY4\d{3}) \|", text))
+
+
+def test_errors_are_problem_documents_with_code_and_hint(app: Flask) -> None:
+    answer = app.test_client().get("/api/v1/packages/no/body")
+    assert answer.status_code == 404
+    assert answer.mimetype == "application/problem+json"
+    assert answer.get_json().keys() >= {"type", "title", "status", "detail", "code", "hint"}
+
+
+def test_people_get_a_page_for_an_error_and_programs_a_problem(app: Flask) -> None:
+    client = app.test_client()
+    page = client.get("/no/body", headers={"Accept": "text/html,*/*;q=0.8"})
+    assert (page.status_code, page.mimetype) == (404, "text/html")
+    assert client.get("/no/body").mimetype == "application/problem+json"
+
+
+def test_a_bug_says_nothing_about_the_inside(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("the secret path /srv/x")
+
+    monkeypatch.setattr("polyphony_registry.packages.views.find_package", broken)
+    answer = app.test_client().get("/api/v1/packages/a/b")
+    assert answer.status_code == 500
+    assert b"secret" not in answer.data
+
+
+def test_whoami_names_account_namespaces_and_log(app: Flask) -> None:
+    services = services_of(app)
+    made = add_user(services, "bob", ["acme", "bobs"], now=int(time.time()))
+    answer = app.test_client().get("/api/v1/whoami", headers={"Authorization": f"Bearer {made.token}"})
+    found = answer.get_json()
+    assert found["account"] == "bob"
+    assert found["namespaces"] == ["acme", "bobs"]
+    assert found["log_key"] == made.log_key
+    assert "bobs" in made.add
+
+
+def test_a_token_is_only_good_while_it_lives_and_as_it_was_made(app: Flask) -> None:
+    services, client = services_of(app), app.test_client()
+    now = int(time.time())
+    old = add_user(services, "eve", ["acme"], now=now - 3 * 86_400, days=1)
+    for token, code in (
+        (old.token, "PLY4102"),
+        ("ply_" + "0" * 38, "PLY4101"),
+        ("", "PLY4101"),
+        ("x", "PLY4101"),
+    ):
+        answer = client.get("/api/v1/whoami", headers={"Authorization": f"Bearer {token}"})
+        assert (answer.status_code, answer.get_json()["code"]) == (401, code)
+        assert "Basic" in answer.headers["WWW-Authenticate"]
+    with services.database.read() as session:
+        stored = session.connection().exec_driver_sql("select * from token").fetchall()
+    assert old.token not in repr(stored)
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("api", "PLY4202"), ("polyphony", "PLY4202"), ("A", "PLY4201"), ("ac-me", "PLY4203")]
+)
+def test_namespaces_that_cannot_be_had(tmp_path: Path, name: str, code: str) -> None:
+    settings, _ = new_registry(tmp_path / "data")
+    services = prepare(settings)
+    with pytest.raises(PolyphonyError) as refused:
+        add_user(services, "bob", [name], now=int(time.time()))
+    assert refused.value.code == code
+    services.close()
+
+
+def test_a_second_registry_is_not_made_over_the_first(tmp_path: Path) -> None:
+    settings, _ = new_registry(tmp_path / "data")
+    with pytest.raises(SetupError, match="already"):
+        initialise(settings, "ada", ["acme"], now=int(time.time()))
+
+
+@pytest.mark.parametrize("origin", ["", "Registry.Example", "a b", "x/", "a\nb"])
+def test_refuses_origins_that_no_checkpoint_can_carry(tmp_path: Path, origin: str) -> None:
+    with pytest.raises(SetupError):
+        initialise(Settings(data=tmp_path / "d", origin=origin), "ada", ["acme"], now=1)
+    assert not (tmp_path / "d").exists()
+
+
+def test_the_data_folder_is_private(tmp_path: Path) -> None:
+    settings, _ = new_registry(tmp_path / "data")
+    assert settings.data.stat().st_mode & 0o777 == 0o700
+    assert settings.log_key.stat().st_mode & 0o777 == 0o600
+
+
+def test_an_unknown_setting_is_refused_by_name(tmp_path: Path) -> None:
+    settings, _ = new_registry(tmp_path / "data")
+    (settings.data / "registry.json").write_text('{"origin": "x", "colour": 1}')
+    with pytest.raises(SetupError, match="colour"):
+        Settings.load(settings.data)
+
+
+def test_map_proofs_of_sizes_that_were_never_sealed_are_refused(app: Flask) -> None:
+    answer = app.test_client().get("/log/map/2/acme/@")
+    assert (answer.status_code, answer.get_json()["code"]) == (404, "PLY4502")
+
+
+@pytest.mark.parametrize(
+    "path", ["/index/../registry.json", "/archive/.x", "/log/tile/../../x", "/keys/log.pem", "//index/x"]
+)
+def test_the_file_view_serves_published_files_alone(path: str) -> None:
+    assert kind_of(path) is None
+
+
+def test_published_files_have_an_etag_and_answer_304(app: Flask) -> None:
+    from werkzeug.test import Client
+
+    from polyphony_registry.file_view import FileView
+
+    published = services_of(app).settings.published
+    client = Client(FileView(published, app))
+    first = client.get("/log/checkpoint")
+    assert first.status_code == 200
+    again = client.get("/log/checkpoint", headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.data) == (304, b"")
+    (published / "log" / "checkpoint").write_bytes(b"changed")
+    assert client.get("/log/checkpoint", headers={"If-None-Match": first.headers["ETag"]}).data == b"changed"
+    large = published / "archive" / "large.tar.gz"
+    large.parent.mkdir(exist_ok=True)
+    large.write_bytes(bytes(200_000))
+    with client.get("/archive/large.tar.gz") as answer:
+        assert len(answer.data) == 200_000
+    assert client.head("/archive/large.tar.gz").data == b""
+    assert client.get("/archive/missing.tar.gz").status_code == 404
