@@ -1,4 +1,4 @@
-"""What can go wrong with a journal (PLY2101 to PLY2105)."""
+"""What can go wrong with a journal (PLY2101 to PLY2106)."""
 
 from __future__ import annotations
 

@@ -61,16 +61,25 @@ class FileJournal:
         return read_journal(self._path)
 
     def append(self, events: Sequence[Event]) -> None:
-        """Write and sync; PLY2101 when the file or the numbers are not what this writer left."""
+        """Write and sync; PLY2101 when the file or the numbers are not what this writer left, PLY2106 when it cannot."""
         check_next(events, self._next_seq)
         if os.fstat(self._descriptor).st_size != self._size:
             raise JournalConflictError("PLY2101", f"{self._path.name} was written by somebody else")
         lines, head = chain(events, self._head)
         data = b"".join(line + b"\n" for line in lines)
         view = memoryview(data)
-        while view:
-            view = view[os.write(self._descriptor, view) :]
-        os.fdatasync(self._descriptor)
+        try:
+            while view:
+                view = view[os.write(self._descriptor, view) :]
+            os.fdatasync(self._descriptor)
+        except OSError as error:
+            # What was written of it is a torn line at worst; this writer appends nothing more.
+            self._size = -1
+            raise JournalError(
+                "PLY2106",
+                f"the journal cannot be written: {error.strerror}",
+                hint=f"make room, then polyphony resume {self._path.parent.name}",
+            ) from error
         self._head = head
         self._next_seq += len(events)
         self._size += len(data)

@@ -77,7 +77,7 @@ def assemble(request: RunRequest, home: Home, installed: PackageSource | None = 
         sources.append(installed)
     packages = _find(file, sources, request)
     melody = compile_file(file, packages)
-    refuse_later_features(melody)
+    refuse_later_features(file, melody)
     work = (request.work or Path.cwd()).absolute()
     if not work.is_dir():
         raise RunError("PLY2404", f"the work folder {str(work)!r} is no folder")

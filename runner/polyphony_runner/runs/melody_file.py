@@ -93,9 +93,10 @@ def compile_file(melody: MelodyFile, packages: Mapping[str, Package]) -> Compile
     return compile_melody(melody.melody, interfaces, schemas)
 
 
-def refuse_later_features(melody: CompiledMelody) -> None:
+def refuse_later_features(file: MelodyFile, melody: CompiledMelody) -> None:
     """PLY2409 names everything the melody needs that this version does not run yet."""
-    features = sorted(melody.features - {"computed bounds"})
+    grouped = {"concurrency group"} if file.melody.config.concurrency.group is not None else set[str]()
+    features = sorted((melody.features | grouped) - {"computed bounds"})
     if features:
         raise RunError(
             "PLY2409",

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import sys
 from itertools import count
+from pathlib import Path
 
 import pytest
 
 from polyphony_runner.conductor.conductor import Conductor, Interrupt
 from polyphony_runner.conductor.failures import backoff
 from polyphony_runner.conductor.function_runtime import NodeFunction
-from polyphony_runner.journal import MemoryJournal
+from polyphony_runner.journal import FileJournal, MemoryJournal, read_journal
 from polyphony_runner.runtimes.protocol import Assignment, Failure, NodeEvent, Outcome, Sink, Success
 from polyphony_schemas.graph.interface import PackageInterface
 from polyphony_schemas.graph.model import Port, Retry
@@ -373,6 +374,22 @@ def test_a_loop_ends_when_its_budget_is_spent(player: Player) -> None:
     assert error is not None
     assert error["kind"] == "budget"
     assert "fix[2]/w" not in played.statuses
+
+
+def test_a_start_is_on_the_disk_before_the_node_starts(player: Player, tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    seen: list[bool] = []
+
+    def look(assignment: Assignment, sink: Sink) -> JsonObject:
+        starts = [event.node for event in read_journal(path) if event.type == "node.started"]
+        seen.append(assignment.node in starts)
+        return {}
+
+    with FileJournal(path) as journal:
+        player.play(
+            compiled({"a": work(), "b": work(), "c": work()}, ["a -> b"]), {"*": look}, journal=journal
+        )
+    assert seen == [True, True, True]
 
 
 def calls_of(player: Player, items: int) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -118,6 +120,31 @@ def test_notices_a_foreign_write(tmp_path: Path) -> None:
             stream.write(b"foreign\n")
         with pytest.raises(JournalConflictError):
             journal.append([event(1)])
+
+
+def test_a_full_disk_stops_the_writer_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "journal.jsonl"
+    write = os.write
+
+    def half(descriptor: int, data: bytes) -> int:
+        if len(data) < 40:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(descriptor, bytes(data)[: len(data) // 2])
+
+    with FileJournal(path) as journal:
+        journal.append([event(0)])
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "write", half)
+            with pytest.raises(JournalError, match="No space left") as refused:
+                journal.append([event(1)])
+        assert refused.value.code == "PLY2106"
+        with pytest.raises(JournalConflictError):
+            journal.append([event(1)])
+    with FileJournal(path) as journal:
+        assert journal.cut > 0
+        assert list(journal.events()) == [event(0)]
 
 
 JSON = st.recursive(

@@ -112,6 +112,12 @@ def test_features_of_later_are_refused_by_name(tmp_path: Path, home: Home) -> No
     assert not home.runs.exists()
 
 
+def test_groups_of_runs_are_refused_by_name(tmp_path: Path, home: Home) -> None:
+    text = MELODY + "config: {concurrency: {group: \"${ 'deploy' }\"}}\n"
+    with pytest.raises(RunError, match="concurrency group"):
+        assemble(RunRequest(melody(tmp_path, text), work=tmp_path), home)
+
+
 def test_missing_packages_are_named_together(tmp_path: Path, home: Home) -> None:
     text = MELODY.replace(
         "a: {uses: core/set, with: {n: 1}}", "a: {uses: polyphony/ruff@^1}, b: {uses: acme/x@^2}"
