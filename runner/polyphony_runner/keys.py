@@ -11,6 +11,7 @@ asked for by a function that the caller hands in.
 
 from __future__ import annotations
 
+import builtins
 import re
 import secrets
 from collections.abc import Callable, Mapping
@@ -27,6 +28,8 @@ KeyType = Literal["ed25519", "p256"]
 Ask = Callable[[str], str | None]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+# The key that signs the heads of this home's journals lies in the same folder; it signs no package.
+RUN_KEY = "run"
 _ENVIRONMENT = "env:"
 
 
@@ -98,7 +101,7 @@ class ManagedKeys:
 
     def list(self) -> list[KeyInfo]:
         """All keys by name."""
-        return [self.info(path.stem) for path in sorted(self.folder.glob("*.pem"))]
+        return [self.info(name) for name in self._names()]
 
     def signer(self, name: str | None, ask: Ask) -> KeySigner:
         """The signer for a name, for ``env:VARIABLE``, or for None the only key there is.
@@ -120,8 +123,11 @@ class ManagedKeys:
         self._read(name)
         return self._path(name).with_suffix(".pub").read_bytes()
 
+    def _names(self) -> builtins.list[str]:
+        return sorted(path.stem for path in self.folder.glob("*.pem") if path.stem != RUN_KEY)
+
     def _only(self) -> str:
-        names = [path.stem for path in sorted(self.folder.glob("*.pem"))]
+        names = self._names()
         if len(names) == 1:
             return names[0]
         if not names:
@@ -143,10 +149,11 @@ class ManagedKeys:
         return KeySigner(load_pem(pem.encode(), f"the key in {variable!r}", ask))
 
     def _path(self, name: str) -> Path:
-        if not _NAME.fullmatch(name):
+        if not _NAME.fullmatch(name) or name == RUN_KEY:
             raise ClientError(
                 "PLY6302",
-                f"{name!r} is no name of a key, expected lower-case letters, digits, - and _",
+                f"{name!r} is no name of a signing key, expected lower-case letters, digits, - and _, "
+                f"other than {RUN_KEY!r}",
                 hint="polyphony key list shows the keys there are",
             )
         return self.folder / f"{name}.pem"

@@ -10,7 +10,7 @@ import pytest
 from polyphony_runner.errors import ClientError
 from polyphony_runner.keys import KeyType, ManagedKeys, load_pem, private_pem
 from polyphony_schemas.errors import PolyphonyError
-from polyphony_schemas.trust.keys import parse_public_key
+from polyphony_schemas.trust.keys import hint_of, parse_public_key
 
 
 def nobody(question: str) -> str | None:
@@ -104,3 +104,13 @@ def test_refuses_what_is_no_key(keys: ManagedKeys) -> None:
     with pytest.raises(PolyphonyError) as caught:
         load_pem(b"hello", "the file", nobody)
     assert caught.value.code == "PLY5004"
+
+
+def test_the_key_that_signs_journals_signs_no_package(keys: ManagedKeys) -> None:
+    chosen = keys.new("release")
+    keys.folder.joinpath("run.pem").write_bytes(keys.folder.joinpath("release.pem").read_bytes())
+    assert [info.name for info in keys.list()] == ["release"]
+    assert hint_of(keys.signer(None, lambda _: None).public_key()) == chosen.hint
+    with pytest.raises(ClientError) as refused:
+        keys.new("run")
+    assert refused.value.code == "PLY6302"

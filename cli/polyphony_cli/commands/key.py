@@ -19,12 +19,12 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("name")
+@click.argument("name", default="default")
 @click.option("--type", "kind", type=click.Choice(["ed25519", "p256"]), default="ed25519", show_default=True)
 @click.option("--passphrase", "protect", is_flag=True, help="Encrypt the key; its passphrase is asked for.")
 @click.pass_obj
 def new(console: Console, name: str, kind: str, protect: bool) -> int:
-    """Make a signing key called NAME."""
+    """Make a signing key called NAME (default: default)."""
     from polyphony_runner.keys import KeyType
 
     info = keys_of(console).new(name, cast("KeyType", kind), _new_passphrase() if protect else None)
