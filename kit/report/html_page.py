@@ -103,19 +103,27 @@ def findings_section(findings: Sequence[Finding], limit: int) -> str:
     """Findings by severity and rule, the severest first."""
     if not findings:
         return section("Findings", '<p class="sign good">✓ Nothing found.</p>')
-    parts = []
     ordered = sorted(findings[:limit], key=lambda f: (ORDER.index(f.severity), f.rule))
-    for (severity, rule), group in groupby(ordered, key=lambda f: (f.severity, f.rule)):
-        rows = [(code(f.place), escape(f.message)) for f in group]
-        opened = "" if len(rows) > OPEN_ROWS else " open"
-        head = f'{sign(severity)} {code(rule or "no rule")} <span class="muted">× {len(rows)}</span>'
-        body = table(["place", "message"], rows)
-        parts.append(f"<details{opened}><summary>{head}</summary>{body}</details>")
+    groups = groupby(ordered, key=lambda f: (f.severity, f.rule))
+    parts = [rule_group(list(group)) for _, group in groups]
     if len(findings) > limit:
         parts.append(
             f'<p class="muted">{len(findings) - limit} further findings are in the SARIF output.</p>'
         )
     return section("Findings", *parts)
+
+
+def rule_group(found: list[Finding]) -> str:
+    """The findings of one rule; a message that all of them share stands once."""
+    first = found[0]
+    head = f'{sign(first.severity)} {code(first.rule or "no rule")} <span class="muted">× {len(found)}</span>'
+    if all(finding.message == first.message for finding in found):
+        head += f'<span class="first">{escape(first.message)}</span>'
+        body = f'<ul class="places">{"".join(f"<li>{code(f.place)}</li>" for f in found)}</ul>'
+    else:
+        body = table(["place", "message"], [(code(f.place), escape(f.message)) for f in found])
+    opened = "" if len(found) > OPEN_ROWS else " open"
+    return f"<details{opened}><summary>{head}</summary>{body}</details>"
 
 
 def sign(severity: str) -> str:

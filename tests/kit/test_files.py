@@ -26,12 +26,17 @@ def _tree(project: Path) -> None:
 
 def test_reads_what_matches_in_order_and_names_what_is_no_text(kit: Kit, project: Path) -> None:
     given = kit.succeed("files", inputs={"path": str(project)}, parameters={"patterns": ["**/*.py"]})
-    assert given["files"] == [{"path": "a.py", "text": "a = 1\n"}, {"path": "deep/er/b.py", "text": "b = 'ü'\n"}]
+    assert given["files"] == [
+        {"path": "a.py", "text": "a = 1\n"},
+        {"path": "deep/er/b.py", "text": "b = 'ü'\n"},
+    ]
     assert given["left_out"] == [{"path": "deep/data.py", "reason": "not UTF-8 text"}]
 
 
 def test_one_star_stays_in_its_folder_and_a_question_mark_is_one_character(kit: Kit, project: Path) -> None:
-    given = kit.succeed("files", inputs={"path": str(project)}, parameters={"patterns": ["*.py", "deep/?.txt"]})
+    given = kit.succeed(
+        "files", inputs={"path": str(project)}, parameters={"patterns": ["*.py", "deep/?.txt"]}
+    )
     assert [file["path"] for file in given["files"]] == ["a.py", "deep/c.txt"]
 
 

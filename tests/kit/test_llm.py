@@ -131,7 +131,9 @@ def test_a_model_that_was_not_granted_is_refused_before_anything_starts(kit: Kit
 
 
 def test_the_key_goes_to_the_endpoint_and_nowhere_else(wheel_index: WheelIndex, kit: Kit) -> None:
-    keyed = Kit(kit.work, IndexSettings(indexes=(wheel_index.url,)), secrets={"OPENAI_API_KEY": "sk-very-secret"})
+    keyed = Kit(
+        kit.work, IndexSettings(indexes=(wheel_index.url,)), secrets={"OPENAI_API_KEY": "sk-very-secret"}
+    )
     with scripted_model(Say('"sk-very-secret"')) as script:
         asked = words(script.url)
         asked = {**asked, "task": {}, "grants": {**asked["grants"], "secrets": ("OPENAI_API_KEY",)}}

@@ -100,7 +100,11 @@ class Kit:
 def defaults(package: Package) -> dict[str, JsonValue]:
     """What the Conductor fills in."""
     schemas = package.manifest.parameter_schemas().items()
-    return {name: schema["default"] for name, schema in schemas if isinstance(schema, dict) and "default" in schema}  # type: ignore[misc]  # JSON
+    return {
+        name: schema["default"]
+        for name, schema in schemas
+        if isinstance(schema, dict) and "default" in schema
+    }  # type: ignore[misc]  # JSON
 
 
 def declared(package: Package, inputs: Mapping[str, JsonValue]) -> dict[str, tuple[JsonValue, ...]]:

@@ -88,13 +88,7 @@ def served_registry(data: Path, owner: Person) -> Iterator[tuple[str, str, str]]
         env=owner.environment,
     )
     try:
-        assert server.stdout is not None
-        line = server.stdout.readline()
-        if not line:
-            raise DemoFailedError(
-                f"the registry did not start: {server.stderr.read() if server.stderr else ''}"
-            )
-        yield json.loads(line)["url"], str(made["log_key"]), str(made["token"])
+        yield str(first_document(server)["url"]), str(made["log_key"]), str(made["token"])
     finally:
         server.send_signal(signal.SIGTERM)
         try:
@@ -102,6 +96,19 @@ def served_registry(data: Path, owner: Person) -> Iterator[tuple[str, str, str]]
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
+
+
+def first_document(server: subprocess.Popen[str]) -> dict[str, object]:
+    """The JSON document that a server prints once it listens."""
+    text = ""
+    for line in server.stdout or ():
+        text += line
+        try:
+            document: dict[str, object] = json.loads(text)
+            return document
+        except ValueError:
+            continue
+    raise DemoFailedError(f"the registry did not start: {server.stderr.read() if server.stderr else ''}")
 
 
 def as_repository(package: Path, folder: Path) -> Path:
