@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -12,6 +14,9 @@ from typing import Any
 
 from polyphony_cli.app import run
 from support.registry_running import EXTENSION, Running, git, new_registry, running_registry
+
+# Tokens of tests never reach a keyring of the machine.
+os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
 
 MELODY = """\
 melody: v1
@@ -45,8 +50,6 @@ class Said:
 def polyphony(home: Path, *words: str, stdin: str = "") -> Said:
     """Call ``polyphony --json`` in this process."""
     out, err = io.StringIO(), io.StringIO()
-    import sys
-
     before, sys.stdin = sys.stdin, io.StringIO(stdin)
     try:
         with redirect_stdout(out), redirect_stderr(err):

@@ -19,8 +19,9 @@ from polyphony_schemas.trust.tree import Entry
 from support.served_registry import Served, served
 from support.trust_registry import MemoryRegistry, key_signer, melody_entries
 
-# Short enough for a lie, long enough for an honest answer on a busy machine.
+# For lies about time; honest answers get the patience of a busy machine.
 FAST = Pace(seconds=8.0, rate=20_000, grace=0.8)
+PATIENT = Pace(seconds=60.0, rate=1_000, grace=20.0)
 SIGNER = key_signer(1)
 
 
@@ -31,6 +32,7 @@ class World:
     served: Served
     home: Home
     now: int
+    pace: Pace = PATIENT
 
     @property
     def registry(self) -> MemoryRegistry:
@@ -58,7 +60,7 @@ class World:
             policy=policy or Policy(),
             notice=(notices if notices is not None else []).append,
         )
-        with Transport(pace=FAST, offline=offline) as transport:
+        with Transport(pace=self.pace, offline=offline) as transport:
             return install(self.registries, transport, request, now=self.now)
 
     def state(self) -> dict[str, bytes]:
