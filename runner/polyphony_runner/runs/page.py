@@ -27,6 +27,14 @@ _SIGNS = {
     "cancelled": "■",
     "halted": "‖",
 }
+_WORDS = {
+    "succeeded": "succeeded",
+    "failed": "failed",
+    "cancelled": "was cancelled",
+    "halted": "is halted",
+    "running": "is running",
+    "waiting": "is waiting",
+}
 
 
 def run_page(record: RunRecord, document: JsonObject, state: RunState) -> str:
@@ -42,8 +50,8 @@ def run_page(record: RunRecord, document: JsonObject, state: RunState) -> str:
             f"<p class='outcome {state.status}'>{_outcome(state, document)}</p>",
             _timeline(nodes, state),
             _error(document),
-            _outputs(document["outputs"]),
             _node_table(nodes),
+            _outputs(document["outputs"]),
             _proof(record, document, state),
             "</main></body></html>\n",
         )
@@ -56,7 +64,7 @@ def _outcome(state: RunState, document: JsonObject) -> str:
         counts[node.status] = counts.get(node.status, 0) + 1
     told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items())) or "none"
     sign = _SIGNS.get(state.status, "▸")
-    return f"{sign} The run {escape(state.status)} after {document['seconds']} s; nodes: {escape(told)}."
+    return f"{sign} The run {_WORDS[state.status]} after {document['seconds']} s; nodes: {escape(told)}."
 
 
 def _timeline(nodes: Sequence[Node], state: RunState) -> str:
