@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import cast
 from urllib.parse import quote, urlencode
 
 from polyphony_runner.credentials import Login, bearer
 from polyphony_runner.errors import ClientError, TransportError
-from polyphony_runner.http import Response, Transport
+from polyphony_runner.http import Response, Transport, printable
 from polyphony_runner.wire import Pace
 from polyphony_schemas.values import JsonObject, JsonValue
 
+_CODE = re.compile(r"PLY[0-9]{4}")
 MAX_ANSWER = 8 * 1024 * 1024
 # A registry checks a whole package before it answers.
 PUBLISH_PACE = Pace(seconds=300.0, rate=0)
@@ -80,10 +82,10 @@ def _refusal(url: str, answer: Response) -> ClientError:
         problem = {}
     problem = problem if isinstance(problem, dict) else {}
     said = answer.problem() or f"{url} answered {answer.status}"
-    code, hint = problem.get("code"), str(problem.get("hint") or "")
+    code, hint = problem.get("code"), printable(str(problem.get("hint") or ""))
     details = problem.get("details")
     known = {"status": answer.status, **(details if isinstance(details, dict) else {})}
-    if isinstance(code, str) and code.startswith("PLY") and len(code) == 7:
+    if isinstance(code, str) and _CODE.fullmatch(code):
         return ClientError(code, said, hint=hint, details=known)
     if answer.status in (401, 403):
         return ClientError(

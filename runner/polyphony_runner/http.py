@@ -36,6 +36,11 @@ HEADER_ALLOWANCE = 64 * 1024
 Progress = Callable[[int, int | None], None]
 
 
+def printable(text: str, longest: int = 500) -> str:
+    """What a server said, fit for a terminal: no control characters, not endless."""
+    return "".join(one for one in text[:longest] if one.isprintable())
+
+
 @dataclass(frozen=True, slots=True)
 class Response:
     """One whole answer. Header names are lower case."""
@@ -52,7 +57,7 @@ class Response:
             return ""
         if not isinstance(document, dict):
             return ""
-        return str(document.get("detail") or document.get("title") or "")
+        return printable(str(document.get("detail") or document.get("title") or ""))
 
 
 class Transport:

@@ -15,7 +15,7 @@ from polyphony_runner.api import Api
 from polyphony_runner.credentials import Login, git_environment
 from polyphony_runner.errors import ClientError
 from polyphony_runner.git import git
-from polyphony_runner.http import Transport
+from polyphony_runner.http import Transport, printable
 from polyphony_runner.manifest import Manifest
 from polyphony_runner.package_files import PackageFiles
 from polyphony_runner.preparing import Prepared
@@ -191,7 +191,9 @@ def _push(root: Path, commit: str, name: str, login: Login) -> None:
         if error.code != "PLY6702":
             raise
         told = str(error.details.get("stderr", "")).splitlines()
-        said = [line.removeprefix("remote:").strip() for line in told if line.startswith("remote:")]
+        said = [
+            printable(line.removeprefix("remote:")).strip() for line in told if line.startswith("remote:")
+        ]
         said = [line for line in said if line] or [line for line in told if line.startswith("fatal:")]
         raise ClientError(
             "PLY6714",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from polyphony_runner.api import Api
 from polyphony_runner.errors import ClientError
-from polyphony_runner.http import Transport
+from polyphony_runner.http import Transport, printable
 from polyphony_runner.registries.binding import Binding
 from polyphony_runner.registries.table import Registries
 from polyphony_schemas.values import JsonObject
@@ -72,5 +72,5 @@ def _bound(binding: Binding, result: JsonObject) -> list[Found]:
     name = str(result.get("name", ""))
     if name.split("/", 1)[0] not in binding.namespaces:
         return []
-    version, kind, summary = (str(result.get(key) or "") for key in ("version", "kind", "summary"))
+    version, kind, summary = (printable(str(result.get(key) or "")) for key in ("version", "kind", "summary"))
     return [Found(name, version, kind, summary, binding.origin)]

@@ -140,6 +140,13 @@ def test_an_error_answer_carries_its_status_and_what_it_says() -> None:
     assert "there is no acme/flows" in error.message
 
 
+def test_what_a_server_says_does_not_steer_the_terminal() -> None:
+    body = b'{"detail": "\\u001b[2Jgone\\u0007"}'
+    with serving(lambda c, _: c.sendall(reply(body, status="500 Oops"))) as url:
+        error = refused(url)
+    assert error.message.endswith("answered 500: [2Jgone")
+
+
 def test_an_address_that_nobody_answers_or_that_is_none() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

@@ -91,6 +91,14 @@ def _lock(console: Console, near: Path, given: Path | None) -> Lock:
 
     if given is not None:
         return read_lock(given) or Lock(lock="v1")
-    found = [read_lock(place) for place in run_places(home_of(console), near, near)]
-    locks = [one for one in found if one is not None]
-    return locks[0] if locks else Lock(lock="v1")
+    whole = Lock(lock="v1")
+    for place in reversed(run_places(home_of(console), near, near)):
+        lock = read_lock(place)
+        if lock is not None:
+            whole = Lock(
+                lock="v1",
+                registries={**whole.registries, **lock.registries},
+                roots={**whole.roots, **lock.roots},
+                packages={**whole.packages, **lock.packages},
+            )
+    return whole
