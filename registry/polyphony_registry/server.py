@@ -7,6 +7,7 @@ database; a lock held by a thread at that moment would stay locked in the child 
 from __future__ import annotations
 
 import ctypes
+import logging
 import multiprocessing
 import os
 import signal
@@ -25,19 +26,22 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 DATA_VARIABLE = "POLYPHONY_REGISTRY_DATA"
+URL_VARIABLE = "POLYPHONY_REGISTRY_URL"
 _PDEATHSIG = 1
 _READY_SECONDS = 60.0
 
 
 def make_application() -> WSGIApplication:
-    """What each server process runs; the data folder comes from the environment that ``serve`` set."""
+    """What each server process runs; data folder and address come from the environment that ``serve`` set."""
     from polyphony_registry.app import create_app
     from polyphony_registry.file_view import FileView
     from polyphony_registry.upkeep import Upkeep
     from polyphony_registry.web import services_of
 
     end_with_parent()
-    settings = Settings.load(Path(os.environ[DATA_VARIABLE]))
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    stored = Settings.load(Path(os.environ[DATA_VARIABLE]))
+    settings = stored.model_copy(update={"url": os.environ[URL_VARIABLE]})
     application = create_app(settings)
     Upkeep(services_of(application)).start()
     return FileView(settings.published, application)
@@ -56,6 +60,7 @@ def serve(settings: Settings, host: str, port: int, ready: Callable[[int], None]
     port = free_port(host, port)
     _bring_up_to_date(settings)
     os.environ[DATA_VARIABLE] = str(settings.data)
+    os.environ[URL_VARIABLE] = settings.at(host, port).url
     server = Server(
         "polyphony_registry.server:make_application",
         address=host,

@@ -40,6 +40,12 @@ class Settings(BaseModel):
     freshness: int = Field(default=3600, description="seconds after which the log signs a fresh map record")
     upkeep: float = Field(default=30.0, gt=0, description="seconds between two rounds of upkeep")
 
+    def at(self, host: str, port: int) -> Settings:
+        """The settings with the address that is listened on, unless the operator gave one for users."""
+        if "url" in self.model_fields_set:
+            return self
+        return self.model_copy(update={"url": address_of(host, port)})
+
     @property
     def database(self) -> Path:
         """The SQLite file."""
@@ -109,3 +115,8 @@ class Settings(BaseModel):
         """Write ``registry.json``: only what differs from the defaults."""
         document = self.model_dump(mode="json", exclude={"data"}, exclude_defaults=True)
         (self.data / CONFIG_NAME).write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
+
+
+def address_of(host: str, port: int) -> str:
+    """The URL of what is listened on."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -21,7 +21,7 @@ from polyphony_registry.migrations import upgrade
 from polyphony_registry.namespaces.models import Namespace
 from polyphony_registry.namespaces.services import check_owner, claim_namespace, namespace_names
 from polyphony_registry.services import Services
-from polyphony_registry.settings import CONFIG_NAME, Settings
+from polyphony_registry.settings import CONFIG_NAME, Settings, address_of
 
 # What statements and checkpoints can carry as a registry's identity.
 _ORIGIN = re.compile(r"[a-z0-9](?:[a-z0-9._:/-]{0,190}[a-z0-9])?")
@@ -121,10 +121,8 @@ def add_user(
 
 def describe(data: Path, host: str, port: int) -> dict[str, object]:
     """What a running registry says about itself: address, origin, log key, and the line for users."""
-    settings = Settings.load(data)
-    address = f"[{host}]" if ":" in host else host
-    here = settings.model_copy(update={"url": f"http://{address}:{port}"})
-    services = Services.open(settings)
+    here = Settings.load(data).at(host, port)
+    services = Services.open(here)
     try:
         with services.database.read() as session:
             names = namespace_names(session)
@@ -132,7 +130,7 @@ def describe(data: Path, host: str, port: int) -> dict[str, object]:
     finally:
         services.close()
     line = add_line(here, key, names)
-    return {"url": here.url, "port": port, "origin": here.origin, "log_key": key, "add": line}
+    return {"url": address_of(host, port), "port": port, "origin": here.origin, "log_key": key, "add": line}
 
 
 def _first_rows(settings: Settings, owner: str, namespaces: Sequence[str], *, now: int) -> Invitation:

@@ -28,18 +28,25 @@ _DATA = click.option("--data", metavar="DIR", help="The registry's data folder (
 @click.option(
     "--namespace", "namespaces", required=True, multiple=True, metavar="NS", help="May stand repeatedly."
 )
-@click.option("--url", default="http://127.0.0.1:8440", show_default=True, help="Where users will reach it.")
+@click.option("--url", metavar="URL", help="Where users will reach it (default: the address it listens on).")
 @_DATA
 @click.pass_obj
 def _init(
-    console: Console, *, origin: str, owner: str, namespaces: tuple[str, ...], url: str, data: str | None
+    console: Console,
+    *,
+    origin: str,
+    owner: str,
+    namespaces: tuple[str, ...],
+    url: str | None,
+    data: str | None,
 ) -> int:
     """Make a new registry: log key, account, namespaces, and the owner's token."""
     with _server():
         from polyphony_registry.settings import Settings
         from polyphony_registry.setup import initialise
 
-        settings = Settings(data=_folder(console, data), origin=origin, url=url)
+        given = {"url": url.rstrip("/")} if url else {}
+        settings = Settings(data=_folder(console, data), origin=origin, **given)
         made = initialise(settings, owner, tuple(dict.fromkeys(namespaces)), now=int(time.time()))
     document = {"data": str(settings.data), "origin": origin, **_invitation(made)}
     if console.as_json:

@@ -6,7 +6,7 @@ import hashlib
 from functools import lru_cache
 from importlib import resources
 
-from flask import Blueprint, Flask, Response, redirect, render_template, request
+from flask import Blueprint, Flask, Response, redirect, render_template
 from werkzeug.wrappers import Response as BaseResponse
 
 from polyphony_registry.binding import add_line
@@ -119,10 +119,9 @@ def _package(owner: str, name: str, version: str | None) -> Response:
     with services().database.read() as session:
         found = find_package(session, owner, name)
         chosen = found.latest if version is None else found.version(version)
-        url = _url()
-        settings = services().settings.model_copy(update={"url": url})
+        settings = services().settings
         bind = add_line(settings, str(services().log.verifier_key), [owner])
-        page = page_of(session, found, chosen, url=url, bind=bind, now=now())
+        page = page_of(session, found, chosen, url=settings.url, bind=bind, now=now())
     return _page("package.html", page=page)
 
 
@@ -130,7 +129,7 @@ def _page(template: str, **values: object) -> Response:
     found = services()
     with found.database.read() as session:
         bind = add_line(
-            found.settings.model_copy(update={"url": _url()}),
+            found.settings,
             str(found.log.verifier_key),
             namespace_names(session)[:3],
         )
@@ -146,7 +145,3 @@ def _page(template: str, **values: object) -> Response:
     response = Response(body, mimetype="text/html")
     response.headers["Cache-Control"] = "public, max-age=60"
     return response
-
-
-def _url() -> str:
-    return request.host_url.rstrip("/")
