@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from flask import Flask
 
+from polyphony_registry import migrations
 from polyphony_registry.app import create_app
 from polyphony_registry.errors import SetupError
 from polyphony_registry.file_view import kind_of
@@ -73,6 +75,8 @@ def test_the_tables_are_what_the_migrations_make(tmp_path: Path) -> None:
     upgrade(database)
     upgrade(database)
     with database.engine.connect() as connection:
+        scripts = ScriptDirectory(str(Path(migrations.__file__).parent))
+        assert scripts.get_current_head() == migrations.NEWEST
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
     database.close()
 

@@ -70,10 +70,8 @@ def _serve(console: Console, host: str, port: int, data: str | None) -> int:
     with _server():
         from polyphony_registry.server import serve
         from polyphony_registry.settings import Settings
-        from polyphony_registry.setup import upgrade_database
 
         settings = Settings.load(_folder(console, data))
-        upgrade_database(settings)
 
         server = os.getpid()
 
