@@ -133,10 +133,10 @@ def get(address: str, limit: int, accept: str = "*/*") -> Answer:
     """At most ``limit`` bytes. FileNotFoundError for what is not there, IndexReadError for anything else."""
     headers = {"Accept": accept, "User-Agent": "polyphony-python-sdist"}
     parts = urlsplit(address)
-    if parts.username:
-        user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        headers["Authorization"] = f"Basic {base64.b64encode(user.encode()).decode()}"
-        address = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    user, _, server = parts.netloc.rpartition("@")
+    if user:
+        headers["Authorization"] = f"Basic {base64.b64encode(unquote(user).encode()).decode()}"
+        address = urlunsplit(parts._replace(netloc=server))
     try:
         with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=SECONDS) as got:
             body, media_type, place = got.read(limit + 1), got.headers.get_content_type(), got.geturl()
@@ -151,6 +151,9 @@ def get(address: str, limit: int, accept: str = "*/*") -> Answer:
         raise IndexReadError(f"{host(address)} cannot be reached: {error}", retryable=True) from None
     if len(body) > limit:
         raise IndexReadError(f"{host(address)} sent more than {limit} bytes")
+    there = urlsplit(place)
+    if user and there.netloc == server:  # what the page links to on the same host needs them too
+        place = urlunsplit(there._replace(netloc=parts.netloc))
     return Answer(body, media_type, place)
 
 

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
-def wheel(name: str, version: str, source: str) -> tuple[str, bytes]:
+def wheel(name: str, version: str, source: str, requires: tuple[str, ...] = ()) -> tuple[str, bytes]:
     """File name and bytes of a wheel with one module ``name`` and a program of the same name."""
     info = f"{name}-{version}.dist-info"
+    needs = "".join(f"Requires-Dist: {requirement}\n" for requirement in requires)
     files = {
         f"{name}.py": source,
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{info}/entry_points.txt": f"[console_scripts]\n{name} = {name}:main\n",
     }
@@ -67,6 +68,7 @@ class Index:
     files: dict[str, dict[str, bytes]] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     password: str = ""
+    page_type: str = "text/html"
     port: int = 0
 
     def add(self, project: str, file: tuple[str, bytes]) -> bytes:
@@ -114,7 +116,7 @@ def serving(index: Index) -> Iterator[Index]:
         def _send(self, status: int, body: bytes) -> None:
             self.send_response(status)
             self.send_header(
-                "Content-Type", "text/html" if "simple" in self.path else "application/octet-stream"
+                "Content-Type", index.page_type if "simple" in self.path else "application/octet-stream"
             )
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -31,9 +31,17 @@ class DemoFailedError(Exception):
     """One of the commands did not do what it should."""
 
 
+STARTED = time.monotonic()
+
+
 def say(text: str) -> None:
-    """One line of progress."""
-    print(f"· {text}", flush=True)
+    """A step begins: what is done, and how far the clock is."""
+    print(f"\n{time.monotonic() - STARTED:4.0f} s  {text}", flush=True)
+
+
+def detail(text: str) -> None:
+    """What came of a step."""
+    print(f"        {text}", flush=True)
 
 
 class Person:
@@ -137,8 +145,8 @@ def publish_all(owner: Person, folder: Path) -> None:
     for number, package in enumerate([*EXTENSIONS, *MELODIES]):
         enrol = ["--enrol"] if number == 0 else []
         done = owner.polyphony("publish", str(as_repository(package, folder)), "--owner", "polyphony", *enrol)
-        say(
-            f"  published {done['name']} {done['version']} · tree {str(done['tree'])[:12]} · logged as #{done['log_index']}"
+        detail(
+            f"{done['name']} {done['version']}  tree {str(done['tree'])[:12]}…  logged as #{done['log_index']}"
         )
 
 
@@ -149,7 +157,7 @@ def fetch_project(user: Person, folder: Path) -> Path:
     assert isinstance(outputs, dict)
     project = folder / "project"
     user.polyphony("artifacts", "get", outputs["source"]["digest"], "-o", str(project))
-    say(f"  {outputs['file']}")
+    detail(f"{outputs['file']}, unpacked and not built; its SHA-256 is the one that the demo's melody names")
     return project
 
 
@@ -181,35 +189,42 @@ def review(user: Person, project: Path, report: Path, further: list[str]) -> dic
 def demo(folder: Path, report: Path, further: list[str]) -> None:
     """All steps, in order."""
     owner, user = Person(folder / "publisher"), Person(folder / "user")
-    say("starting a registry on loopback")
+    say("A registry on loopback: packages in git, a signed log of every version")
     with served_registry(folder / "registry", owner) as (url, log_key, token):
+        detail(url)
+        # Minimum age is what a client waits before it trusts a new version; these are seconds old.
         add = ["registry", "add", url, "--log-key", log_key, "--namespace", "polyphony", "--minimum-age", "0"]
-        say("publishing the kit and the melodies, signed")
+        say("The publisher signs and publishes the kit and the melodies")
         owner.polyphony("key", "new", "release")
         owner.polyphony(*add)
         owner.polyphony("login", url, "--token-stdin", stdin=token)
         publish_all(owner, folder)
-        say(
-            "installing full-stack-review as another user (a package this young needs --minimum-age 0, said at registry add)"
-        )
+        say("Somebody else, with nothing but the log's key, installs full-stack-review")
         user.polyphony(*add)
-        installed = user.polyphony("install", "full-stack-review", "--global")["installed"]
-        assert isinstance(installed, list)
-        say(f"  {len(installed)} packages verified and locked")
-        steps = user.polyphony("verify", "full-stack-review")["steps"]
-        assert isinstance(steps, list)
-        for step in steps:
-            say(f"  ✓ {step['step']}: {step['detail']}")
-        say("downloading a project, in a sandbox that reaches the package index alone")
+        install(user)
+        say("A project from the package index, fetched in a sandbox that reaches the index alone")
         project = fetch_project(user, folder)
-        say("reviewing it: lint, build and test offline, report")
+        say("full-stack-review: lint, fetch wheels, build and test offline, report; each node in its sandbox")
         done = review(user, project, report, further)
-        verified = user.polyphony("journal", str(done["run"]), "--verify")
-        say(f"journal of {done['run']} verified" if verified else "journal printed")
+        journal = user.polyphony("journal", str(done["run"]), "--verify")
+        detail(
+            f"the journal of {done['run']} is whole: {journal['events']} events, head {str(journal['head'])[:12]}…"
+        )
     outputs = done["outputs"]
     assert isinstance(outputs, dict)
-    say(f"{outputs['summary']}; every node ran in the sandbox")
+    say(f"{outputs['summary']}.")
     print(f"\nreport: {report / 'report.html'}")
+
+
+def install(user: Person) -> None:
+    """Install the melody with all it needs, and show what was verified."""
+    installed = user.polyphony("install", "full-stack-review", "--global")["installed"]
+    assert isinstance(installed, list)
+    detail(f"{len(installed)} packages verified, each by these steps, and locked:")
+    steps = user.polyphony("verify", "full-stack-review")["steps"]
+    assert isinstance(steps, list)
+    for step in steps:
+        detail(f"✓ {step['step']}: {step['detail']}")
 
 
 def main() -> int:
@@ -220,7 +235,6 @@ def main() -> int:
     parser.add_argument("further", nargs="*", help="further words for the run, such as --input model=NAME")
     arguments, unknown = parser.parse_known_args()
     folder = Path(tempfile.mkdtemp(prefix="polyphony-demo-"))
-    started = time.monotonic()
     try:
         demo(folder, arguments.report.resolve(), [*arguments.further, *unknown])
     except DemoFailedError as error:
@@ -230,10 +244,10 @@ def main() -> int:
         return 130
     finally:
         if arguments.keep:
-            say(f"kept in {folder}")
+            print(f"kept: {folder}")
         else:
             shutil.rmtree(folder, ignore_errors=True)
-    say(f"done in {time.monotonic() - started:.0f} s")
+    print(f"done in {time.monotonic() - STARTED:.0f} s; nothing else is left, no process and no state")
     return 0
 
 
