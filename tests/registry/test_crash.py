@@ -16,7 +16,7 @@ from polyphony_registry.log.files import published_size
 from polyphony_registry.log.keeper import newest_checkpoint
 from polyphony_registry.log.models import Checkpoint
 from polyphony_registry.outbox.worker import Outbox
-from polyphony_registry.publishing.services import Submission
+from polyphony_registry.publishing.values import Submission
 from polyphony_registry.services import Services
 from polyphony_registry.settings import Settings
 from polyphony_registry.upkeep import Upkeep

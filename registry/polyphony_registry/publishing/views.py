@@ -8,7 +8,7 @@ import re
 from flask import Blueprint, Response
 
 from polyphony_registry.errors import RequestError
-from polyphony_registry.publishing.services import Submission
+from polyphony_registry.publishing.values import Submission
 from polyphony_registry.web import caller, json_body, json_response, now, services
 from polyphony_schemas.trust.bundle import MAX_BYTES
 from polyphony_schemas.trust.encoding import decode_base64
