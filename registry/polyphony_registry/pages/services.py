@@ -16,7 +16,8 @@ from polyphony_registry.pages.picture import draw, miniature
 from polyphony_registry.pages.readme import render_readme
 from polyphony_registry.pages.scores import CardKind, Known, Score, score_of
 from polyphony_registry.pages.twin import Line, lines_of
-from polyphony_schemas.permissions import Declared, describe
+from polyphony_schemas.permissions.keys import Declared
+from polyphony_schemas.permissions.words import describe
 from polyphony_schemas.values import JsonObject, JsonValue
 
 _UNITS = ((365 * 86_400, "year"), (30 * 86_400, "month"), (86_400, "day"), (3_600, "hour"), (60, "minute"))
