@@ -16,7 +16,7 @@ from polyphony_schemas.errors import PolyphonyError
 
 @dataclass(frozen=True, slots=True)
 class Console:
-    """The global flags of one call (CONTRACT §2) and how to speak."""
+    """The global flags of one call and how to speak."""
 
     as_json: bool = False
     home: Path | None = None

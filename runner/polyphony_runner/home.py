@@ -1,4 +1,4 @@
-"""POLYPHONY_HOME: one folder with everything this user's Polyphony keeps (CONTRACT §8).
+"""POLYPHONY_HOME: one folder with everything this user's Polyphony keeps (docs/install.md).
 
 ```
 config.yaml  keys/  credentials.json  registries/<origin>/{binding.yaml,note}  store/<tree>/

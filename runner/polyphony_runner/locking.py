@@ -1,4 +1,4 @@
-"""``melody.lock`` on disk: where it lies, how it is read and written, what it says of a package (CONTRACT §8).
+"""``melody.lock`` on disk: where it lies, how it is read and written, what it says of a package (docs/install.md).
 
 Places, nearest first: beside the ``melody.yaml`` that is run; the root of the git work tree; the home. `run` takes
 the first that has the root. A lock is replaced by one rename.

@@ -1,4 +1,4 @@
-"""One registry, read: every file of CONTRACT §6 that a client needs, each under its own limit.
+"""One registry, read: every file of docs/registry.md that a client needs, each under its own limit.
 
 Addresses of the same registry are tried in order when one cannot be reached; what was read is worth nothing until
 it is verified, whatever address it came from.

@@ -46,7 +46,7 @@ class Report:
         return all(step["ok"] for step in self.steps)
 
     def to_json(self) -> dict[str, object]:
-        """The document of CONTRACT §2."""
+        """The document of ``verify --json``."""
         return {"ok": self.ok, "tree": self.tree, "steps": self.steps, "package": self.package}
 
 

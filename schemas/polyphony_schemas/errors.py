@@ -4,7 +4,7 @@ PolyphonyError                 code, message, hint, details
 ├── InputError                 what was given cannot be used (exit status 1)
 │   ├── FormatError            bytes or documents that break a format
 │   ├── ExpressionError        CEL that is refused or fails
-│   └── TrustError             verification said no; ``step`` is the numbered step of DESIGN §5
+│   └── TrustError             verification said no; ``step`` is the numbered step of docs/trust.md
 └── UsageError                 the call itself is wrong (exit status 2)
 
 Runner and registry derive their own families from these. Codes (``PLY1234``) are stable and documented in

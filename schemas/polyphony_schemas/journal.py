@@ -1,4 +1,4 @@
-"""The journal of a run, read and checked (CONTRACT §9): one JSON object a line, each naming the line before it.
+"""The journal of a run, read and checked (docs/journal.md): one JSON object a line, each naming the line before it.
 
 ``prev`` is the SHA-256 of the previous line's bytes as written, without its LF; 64 zeros stand for "none before".
 

@@ -1,4 +1,4 @@
-"""``melody.yaml``, the score: inputs, nodes, connections, outputs, triggers, configuration (CONTRACT §4).
+"""``melody.yaml``, the score: inputs, nodes, connections, outputs, triggers, configuration (docs/melody.md).
 
 This module is the shape of the document. What the parts mean together (names that exist, ports that fit,
 joins that can be met) is checked by ``graph.checks``, and ``graph.compile`` turns it into a graph.

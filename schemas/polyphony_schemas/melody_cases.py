@@ -1,4 +1,4 @@
-"""``tests/*.yaml``: cases that travel with a package (CONTRACT §4.7).
+"""``tests/*.yaml``: cases that travel with a package (docs/melody.md).
 
 >>> case = TestCase.model_validate({"name": "greets", "expect": {"status": "succeeded"}})
 >>> case.expect.status

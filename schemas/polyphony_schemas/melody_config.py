@@ -1,4 +1,4 @@
-"""The configuration part of a melody, and the limits that nodes share with it (CONTRACT §4.7)."""
+"""The configuration part of a melody, and the limits that nodes share with it (docs/melody.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``melody.local.yaml``: development overrides beside a melody, never part of a package (CONTRACT §3).
+"""``melody.local.yaml``: development overrides beside a melody, never part of a package (docs/melody.md).
 
 >>> LocalFile.model_validate({"overrides": {"polyphony/ruff": "../kit/ruff"}}).overrides
 {'polyphony/ruff': '../kit/ruff'}

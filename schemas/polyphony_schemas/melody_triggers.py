@@ -1,4 +1,4 @@
-"""What starts a melody (CONTRACT §4.7): each trigger is a map with one key, its kind."""
+"""What starts a melody (docs/melody.md): each trigger is a map with one key, its kind."""
 
 from __future__ import annotations
 

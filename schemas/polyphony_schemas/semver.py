@@ -40,7 +40,7 @@ _RangeTerm = tuple[Operator, "Version"]
 @total_ordering
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Version:
-    """One version. Equal and ordered by precedence (SemVer §11): ``build`` does not count."""
+    """One version. Equal and ordered by precedence (SemVer 2, rule 11): ``build`` does not count."""
 
     major: int
     minor: int

@@ -98,7 +98,7 @@ def chaos_melody() -> str:
 
 @dataclass
 class ChaosReport:
-    """What came of it. ``ok`` is the acceptance of the whole."""
+    """What came of it. ``ok`` says whether the whole holds."""
 
     seed: int
     mode: str

@@ -1,6 +1,6 @@
 """The score as inline SVG: classes from the one style sheet, no style attribute, and a title for everything cut short.
 
-LOOK: kind colour as a bar on the left, dotted order-only wires, conditions as pills, repeat barlines around loops,
+The look: kind colour as a bar on the left, dotted order-only wires, conditions as pills, repeat barlines around loops,
 stacked edges behind maps, a double border for sub-melodies, permission glyphs at the bottom.
 """
 

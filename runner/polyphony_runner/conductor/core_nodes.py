@@ -1,4 +1,4 @@
-"""Nodes of the Conductor itself (CONTRACT §4.6): set, merge, raise, stop. No process, no place taken."""
+"""Nodes of the Conductor itself (docs/melody.md, Core nodes): set, merge, raise, stop. No process, no place taken."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a failure leads to (CONTRACT §4.5): another attempt, a skip, or the node's failure."""
+"""What a failure leads to (docs/melody.md, When something fails): another attempt, a skip, or the node's failure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connections and joins (CONTRACT §4.3): what becomes live or dead when a node ends, and who may start then."""
+"""Connections and joins (docs/melody.md): what becomes live or dead when a node ends, and who may start then."""
 
 from __future__ import annotations
 

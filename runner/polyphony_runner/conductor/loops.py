@@ -1,4 +1,4 @@
-"""Scopes that repeat (CONTRACT §4.4): what a ``for_each``, ``while`` or ``until`` does next.
+"""Scopes that repeat (docs/melody.md): what a ``for_each``, ``while`` or ``until`` does next.
 
 ``pending`` is asked by ``evolve`` (is there anything to do?) and by ``decide`` (what?), so both always agree.
 """

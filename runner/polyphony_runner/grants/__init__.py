@@ -1,1 +1,1 @@
-"""What a node was granted, turned into mounts, endpoints, secret files and masks (CONTRACT §7)."""
+"""What a node was granted, turned into mounts, endpoints, secret files and masks (docs/runtimes.md)."""

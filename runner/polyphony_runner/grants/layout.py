@@ -1,4 +1,4 @@
-"""Where each granted path appears inside: ``/src/NAME`` to read, ``/ws/NAME`` to write (CONTRACT §7, "Files").
+"""Where each granted path appears inside: ``/src/NAME`` to read, ``/ws/NAME`` to write (docs/runtimes.md, Files).
 
 NAME is the input's name when the grant is exactly ``${ inputs.X }``, else the base name of the resolved path
 (``root`` when it has none); a clash gets ``-2``, ``-3`` in the order of the sorted host paths. A path granted for

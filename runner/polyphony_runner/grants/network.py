@@ -1,4 +1,4 @@
-"""Network grants as endpoints: ``host:port``, ``http://host:port``, ``{url, private}`` (CONTRACT §7).
+"""Network grants as endpoints: ``host:port``, ``http://host:port``, ``{url, private}`` (docs/extension.md).
 
 >>> endpoints({"network": ["API.example.com.:443", "http://127.0.0.1:11434", "package-index"]})
 (Endpoint(host='api.example.com', port=443, plain=False, private=False, index=False), Endpoint(host='127.0.0.1', port=11434, plain=True, private=True, index=False))

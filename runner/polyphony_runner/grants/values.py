@@ -1,4 +1,4 @@
-"""The evaluated values of a node's grants, read strictly: what each may look like is CONTRACT §7.
+"""The evaluated values of a node's grants, read strictly: what each may look like is in docs/extension.md.
 
 >>> path_grant({"path": "src", "view": "copy"}, "read")
 PathGrant(path='src', key='read', private_copy=True, direct=False)

@@ -44,7 +44,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """One package of an installation, as CONTRACT §2 lists it."""
+    """One package of an installation, as ``install --json`` lists it."""
 
     name: str
     version: str

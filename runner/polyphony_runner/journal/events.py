@@ -1,4 +1,4 @@
-"""One event and its line (CONTRACT §9): JSON, then LF, chained by the SHA-256 of the previous line's bytes.
+"""One event and its line (docs/journal.md): JSON, then LF, chained by the SHA-256 of the previous line's bytes.
 
 ``docs/journal.md`` says what ``data`` holds for each type. Lines are ASCII (JSON escapes): a byte of the chain never
 depends on who stores it.

@@ -1,4 +1,4 @@
-"""``--input NAME=VALUE`` and ``--inputs FILE``: text from a command line as typed values (CONTRACT §2)."""
+"""``--input NAME=VALUE`` and ``--inputs FILE``: text from a command line as typed values."""
 
 from __future__ import annotations
 

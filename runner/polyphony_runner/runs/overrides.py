@@ -1,4 +1,4 @@
-"""Development overrides: ``--override NAME=PATH`` and ``melody.local.yaml`` beside the melody (CONTRACT §3)."""
+"""Development overrides: ``--override NAME=PATH`` and ``melody.local.yaml`` beside the melody (docs/melody.md)."""
 
 from __future__ import annotations
 

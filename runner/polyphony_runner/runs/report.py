@@ -1,4 +1,4 @@
-"""What a run came to: the document of ``run --json`` (CONTRACT §2), made from the state alone."""
+"""What a run came to: the document of ``run --json``, made from the state alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``journal --verify``: chain, numbers, legal order, ending, and who signed the head (CONTRACT §9)."""
+"""``journal --verify``: chain, numbers, legal order, ending, and who signed the head (docs/journal.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a node says on standard output, protocol version 1: one JSON object a line (CONTRACT §5).
+"""What a node says on standard output, protocol version 1: one JSON object a line (docs/runtimes.md).
 
 ```
 {"type":"log","level":"info","message":"…"}                 {"type":"progress","done":3,"total":9,"message":"…"}

@@ -33,7 +33,7 @@ Kind = Literal[
     "internal",
 ]
 
-# Kinds that an extension's own ``error`` line may claim (CONTRACT §5); any other is recorded as ``exit``.
+# Kinds that an extension's own ``error`` line may claim (docs/runtimes.md); any other is recorded as ``exit``.
 CLAIMABLE = frozenset({"configuration", "validation", "exit", "network", "model", "dependency"})
 
 # Running the same attempt again cannot help against these.
@@ -41,7 +41,7 @@ _FINAL = frozenset({"configuration", "validation", "expression", "permission", "
 
 
 class NodeError(PolyphonyError):
-    """A node's failure on its way to the Conductor; ``kind`` is one of the error kinds of CONTRACT §4.5."""
+    """A node's failure on its way to the Conductor; ``kind`` is one of the error kinds of docs/melody.md."""
 
     def __init__(
         self,

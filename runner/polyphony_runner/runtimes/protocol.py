@@ -17,7 +17,7 @@ class Assignment:
     """One attempt of one node, everything evaluated: the precise directive the node gets.
 
     ``package`` is the dependency string under which ``PackageSource`` finds the extension. ``grants`` is
-    declared ∩ node ∩ ceiling after evaluation, by key (CONTRACT §7), paths not yet resolved. ``work`` is the
+    declared ∩ node ∩ ceiling after evaluation, by key (docs/melody.md), paths not yet resolved. ``work`` is the
     host folder that relative paths are relative to. ``allow_unsandboxed`` is the person's flag for this run.
     """
 
@@ -37,7 +37,7 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class NodeEvent:
-    """Something a node said while running; ``data`` as in CONTRACT §5 (logs, progress, usage) and §9 (connection)."""
+    """Something a node said while running; ``data`` as in docs/runtimes.md (logs, progress, usage) and docs/journal.md (connection)."""
 
     type: Literal["log", "progress", "usage", "connection"]
     data: JsonObject
@@ -54,7 +54,7 @@ class Success:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A typed error (kinds of CONTRACT §4.5)."""
+    """A typed error (kinds of docs/melody.md)."""
 
     kind: str
     message: str

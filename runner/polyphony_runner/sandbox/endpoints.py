@@ -81,7 +81,7 @@ def split_port(text: str) -> tuple[str, int]:
 def parse_endpoint(text: str, *, private: bool = False) -> Endpoint:
     """A grant as written: ``host:port``, ``https://host:port`` is refused, ``http://host:port`` means plain HTTP.
 
-    A literal address counts as private (CONTRACT §7).
+    A literal address counts as private.
     """
     plain = text.startswith("http://")
     host, port = split_port(text.removeprefix("http://").removesuffix("/") if plain else text)

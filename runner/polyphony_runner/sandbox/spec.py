@@ -107,7 +107,7 @@ class Exit:
     """How an execution ended.
 
     ``kind`` is None when the program ended by itself with status 0, else one of the error kinds of
-    CONTRACT §4.5 (``timeout memory cpu processes output disk crash exit unavailable cancelled``).
+    docs/melody.md (``timeout memory cpu processes output disk crash exit unavailable cancelled``).
     stdout went line by line to ``on_line``, or, without that, is ``stdout`` (capped). ``stderr`` holds its first
     and last 64 KiB. ``notes`` say what a reader of the journal should know (sampled limits, private copies).
     """

@@ -1,6 +1,6 @@
 """From a melody to its compiled graph.
 
-References in ``with``, ``when``, ``items``, ``state`` and ``task`` become edges (CONTRACT §4.2), defaults are
+References in ``with``, ``when``, ``items``, ``state`` and ``task`` become edges (docs/melody.md), defaults are
 filled in, durations and sizes become numbers, and what the graph needs beyond the basics is named in
 ``features``. The checks of ``graph.checks`` run over the same walk.
 """
@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from polyphony_schemas.graph.interface import NO_FILES, PackageInterface
+from polyphony_schemas.graph.interface import NO_FILES
 from polyphony_schemas.graph.model import CompiledMelody
 from polyphony_schemas.graph.schemas import Schemas
 from polyphony_schemas.melody import Melody
+from polyphony_schemas.program import PackageInterface
 
 
 def compile_melody(

@@ -1,12 +1,12 @@
-"""The nodes of the Conductor itself, described like packages, so that the same checks hold for them (CONTRACT §4.6)."""
+"""The nodes of the Conductor itself, described like packages, so that the same checks hold for them (docs/melody.md)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
 
-from polyphony_schemas.graph.interface import PackageInterface
 from polyphony_schemas.graph.model import Port
+from polyphony_schemas.program import PackageInterface
 from polyphony_schemas.scalars import DURATION_PATTERN
 from polyphony_schemas.values import JsonObject, JsonValue
 

@@ -1,4 +1,4 @@
-"""The header of a loop, and what can be seen inside each kind of scope (CONTRACT §4.4)."""
+"""The header of a loop, and what can be seen inside each kind of scope (docs/melody.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which names an expression may use at a place, and reading expressions and templates there (CONTRACT §4.1, §4.4)."""
+"""Which names an expression may use at a place, and reading expressions and templates there (docs/melody.md)."""
 
 from __future__ import annotations
 

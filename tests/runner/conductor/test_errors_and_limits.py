@@ -1,4 +1,4 @@
-"""Failures, retries, skips, limits of time, and what they do to the rest of a run (CONTRACT §4.2 to §4.5)."""
+"""Failures, retries, skips, limits of time, and what they do to the rest of a run (docs/melody.md)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from polyphony_runner.conductor.failures import backoff
 from polyphony_runner.conductor.function_runtime import NodeFunction
 from polyphony_runner.journal import FileJournal, MemoryJournal, read_journal
 from polyphony_runner.runtimes.protocol import Assignment, Failure, NodeEvent, Outcome, Sink, Success
-from polyphony_schemas.graph.interface import PackageInterface
+from polyphony_schemas.program import PackageInterface
 from polyphony_schemas.graph.model import Port, Retry
 from polyphony_schemas.values import JsonObject
 from support.conductor_graphs import Player, compiled, core, needs, work

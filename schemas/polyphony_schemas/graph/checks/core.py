@@ -1,4 +1,4 @@
-"""What only core nodes demand: one way to wait, cases that exist, times that can be read (CONTRACT §4.6)."""
+"""What only core nodes demand: one way to wait, cases that exist, times that can be read (docs/melody.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Handlers: named once, in the same scope, without connections of their own (CONTRACT §4.5)."""
+"""Handlers: named once, in the same scope, without connections of their own (docs/melody.md)."""
 
 from __future__ import annotations
 

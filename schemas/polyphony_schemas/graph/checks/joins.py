@@ -1,4 +1,4 @@
-"""Joins that can be met, and required ports that a join leaves without a value (CONTRACT §4.3, §4.5)."""
+"""Joins that can be met, and required ports that a join leaves without a value (docs/melody.md)."""
 
 from __future__ import annotations
 
