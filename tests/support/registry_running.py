@@ -24,7 +24,7 @@ from polyphony_registry.settings import Settings
 from polyphony_registry.setup import Invitation, add_user, initialise, prepare
 from polyphony_runner.manifest import read_manifest
 from polyphony_runner.package_files import read_package_files
-from polyphony_schemas import permissions
+from polyphony_schemas.permissions.digest import digest
 from polyphony_schemas.trust.bundle import sign_statement
 from polyphony_schemas.trust.encoding import encode_base64, sha256_hex
 from polyphony_schemas.trust.keys import KeySigner, hint_of
@@ -250,7 +250,7 @@ class Publisher:
             "manifest": ManifestClaim(
                 path=manifest.path, sha256=sha256_hex(files.entries[manifest.path].data)
             ),
-            "permissions": Sha256(sha256=permissions.digest(manifest.permissions)),
+            "permissions": Sha256(sha256=digest(manifest.permissions)),
             "publisher": KeyIdentity(kind="key", id=self.hint),
             **changes,
         }

@@ -11,8 +11,8 @@ from typing import Literal, cast
 from polyphony_registry.publishing.errors import PublishError
 from polyphony_runner.manifest import find_manifest
 from polyphony_runner.manifest import read_manifest as read_outside
-from polyphony_schemas import permissions
 from polyphony_schemas.errors import PolyphonyError
+from polyphony_schemas.permissions.digest import canonical_document, digest
 from polyphony_schemas.problems import Problem
 from polyphony_schemas.trust.tree import LINK, Entries
 from polyphony_schemas.values import JsonObject, JsonValue
@@ -69,8 +69,8 @@ def read_manifest(entries: Entries) -> Manifest:
         summary=_text(document, "summary"),
         license=_text(document, "license"),
         keywords=_words(document.get("keywords")),
-        permissions=permissions.canonical_document(outside.permissions),
-        permissions_digest=permissions.digest(outside.permissions),
+        permissions=canonical_document(outside.permissions),
+        permissions_digest=digest(outside.permissions),
         dependencies=dict(reversed([_split(uses) for uses in outside.uses])),
         document=document,
         readme=_readme(files),
