@@ -10,6 +10,7 @@ from collections.abc import AsyncIterable
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from answer import Misfit, parse
+from inlining import inlined
 from openai import AsyncOpenAI, Timeout
 from prompt import new_mark, rules, user_prompt
 from pydantic_ai import Agent, ModelRetry
@@ -58,7 +59,8 @@ async def ask(
     inputs: dict[str, object], parameters: Parameters, task: Task, context: Context
 ) -> dict[str, object]:
     """Run the conversation to its end and return the node's outputs."""
-    schema = task.get("outputs", {}).get("schema")
+    asked = task.get("outputs", {}).get("schema")
+    schema = None if asked is None else inlined(asked)
     mark = new_mark()
     prompt, cut = user_prompt(
         task.get("objective"), parameters["instructions"], inputs, mark, parameters["max_input"]

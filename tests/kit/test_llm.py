@@ -58,6 +58,14 @@ def test_an_answer_that_fits_is_the_result(kit: Kit) -> None:
     assert script.requests[0]["response_format"]["json_schema"]["schema"] == SCHEMA
 
 
+def test_references_in_the_schema_are_replaced_before_a_server_sees_them(kit: Kit) -> None:
+    bundled = {"$ref": "#/$defs/file:schemas~1review.json", "$defs": {"file:schemas/review.json": SCHEMA}}
+    with scripted_model(Say('{"verdict": "fine"}'), GOOD) as script:
+        asked = {**words(script.url), "task": {"outputs": {"schema": bundled}}}
+        assert kit.succeed("llm", **asked)["result"] == {"verdict": "good"}
+    assert script.requests[0]["response_format"]["json_schema"]["schema"] == SCHEMA
+
+
 def test_without_a_schema_the_answer_is_text(kit: Kit) -> None:
     with scripted_model(Say("blue it is")) as script:
         assert kit.succeed("llm", **{**words(script.url), "task": {}})["result"] == "blue it is"
