@@ -9,5 +9,6 @@ light=$(tools/newest_python.sh)
 echo "· schemas and runner alone, on $("$light" --version)"
 tools/light_env.sh "$light"
 .venv-light/bin/python -m pytest -q -n 2 -m "not slow" tests/schemas tests/runner -p no:cacheprovider
+tools/test_wheels.sh
 echo "· the whole suite, on $(.venv/bin/python --version)"
 exec .venv/bin/python -m pytest -n 2 --dist worksteal "$@"
