@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Strict, model_validator
 from pydantic_core import PydanticCustomError
 
+from polyphony_schemas.documents.codes import Rule
 from polyphony_schemas.errors import FormatError
 
 T = TypeVar("T")
@@ -37,10 +38,10 @@ class DocumentModel(BaseModel):
         return value
 
 
-def refuse(number: int, message: str, *, expected: str = "", hint: str = "") -> PydanticCustomError:
-    """The error that a field's own check raises; ``number`` is the last two digits of the problem's code."""
+def refuse(rule: Rule, message: str, *, expected: str = "", hint: str = "") -> PydanticCustomError:
+    """The error that a field's own check raises; ``rule`` chooses the problem's code."""
     # The message travels in the context: pydantic would treat braces in a template as placeholders.
-    context = {"message": message, "number": number, "expected": expected, "hint": hint}
+    context = {"message": message, "rule": rule, "expected": expected, "hint": hint}
     return PydanticCustomError("document", "{message}", context)
 
 

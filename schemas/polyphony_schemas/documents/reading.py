@@ -8,6 +8,15 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from polyphony_schemas.documents.base import DocumentModel
+from polyphony_schemas.documents.codes import (
+    MISSING_KEY,
+    SHAPE_CODES,
+    UNKNOWN_KEY,
+    WRONG_TYPE,
+    WRONG_VALUE,
+    Family,
+    Rule,
+)
 from polyphony_schemas.documents.known_keys import is_tag, known_keys
 from polyphony_schemas.json_schema.finding import pointer_of, shown
 from polyphony_schemas.names import did_you_mean
@@ -16,7 +25,6 @@ from polyphony_schemas.yaml12 import Document
 
 M = TypeVar("M", bound=DocumentModel)
 
-MISSING_KEY, UNKNOWN_KEY, WRONG_TYPE, WRONG_VALUE = 1, 2, 3, 4
 # The value of a missing key, in errors: pydantic hands us the map around it.
 _TYPES = {
     "string_type": "text",
@@ -33,8 +41,8 @@ _TYPES = {
 }
 
 
-def read_model(document: Document, model: type[M], family: str) -> tuple[M | None, list[Problem]]:
-    """The model of a document, or None with problems. ``family`` is the front of the codes, such as ``PLY14``."""
+def read_model(document: Document, model: type[M], family: Family) -> tuple[M | None, list[Problem]]:
+    """The model of a document, or None with problems. ``family`` is the front of the codes."""
     try:
         return model.model_validate(document.value), []
     except ValidationError as error:
@@ -43,7 +51,7 @@ def read_model(document: Document, model: type[M], family: str) -> tuple[M | Non
 
 
 def _problem(
-    document: Document, model: type[DocumentModel], family: str, found: Mapping[str, Any]
+    document: Document, model: type[DocumentModel], family: Family, found: Mapping[str, Any]
 ) -> Problem:
     location: tuple[str | int, ...] = found["loc"]
     kind: str = found["type"]
@@ -53,7 +61,7 @@ def _problem(
     if kind == "missing":
         name, path = str(path[-1]), path[:-1]
         return document.problem(
-            f"{family}{MISSING_KEY:02}",
+            SHAPE_CODES[family][MISSING_KEY],
             pointer_of(path),
             f"missing key {name!r}",
             got=f"the keys {', '.join(map(str, _keys_at(document.value, path))) or 'none'}",
@@ -65,7 +73,7 @@ def _problem(
         return _unknown_key(document, model, family, location)
     if kind == "document":
         return document.problem(
-            context.get("code") or f"{family}{context['number']:02}",
+            context.get("code") or SHAPE_CODES[family][context["rule"]],
             pointer_of(path),
             _with_expected(context["message"], context["expected"]),
             got=shown(found["input"]),
@@ -73,10 +81,10 @@ def _problem(
             hint=context["hint"],
             at_key=at_key,
         )
-    code, expected, hint = _expected(kind, context, found)
+    rule, expected, hint = _expected(kind, context, found)
     got = shown(found["input"])
     return document.problem(
-        f"{family}{code:02}",
+        SHAPE_CODES[family][rule],
         pointer_of(path),
         f"got {got}, expected {expected}",
         got=got,
@@ -91,13 +99,13 @@ def _with_expected(message: str, expected: str) -> str:
 
 
 def _unknown_key(
-    document: Document, model: type[DocumentModel], family: str, location: Sequence[str | int]
+    document: Document, model: type[DocumentModel], family: Family, location: Sequence[str | int]
 ) -> Problem:
     key = str(location[-1])
     known = known_keys(model, location[:-1])
     expected = "one of " + ", ".join(known) if known else "no such key"
     return document.problem(
-        f"{family}{UNKNOWN_KEY:02}",
+        SHAPE_CODES[family][UNKNOWN_KEY],
         pointer_of(part for part in location if not is_tag(part)),
         f"unknown key {key!r}, expected {expected}",
         got=key,
@@ -113,8 +121,8 @@ def _keys_at(value: Any, path: Sequence[str | int]) -> list[str]:
     return list(value) if isinstance(value, dict) else []
 
 
-def _expected(kind: str, context: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[int, str, str]:
-    """The last digits of the code, what was expected, and a hint, for an error of pydantic's own."""
+def _expected(kind: str, context: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[Rule, str, str]:
+    """The rule that is broken, what was expected, and a hint, for an error of pydantic's own."""
     value = found["input"]
     if kind in _TYPES:
         return WRONG_TYPE, _TYPES[kind], _type_hint(kind, value)
