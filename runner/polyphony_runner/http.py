@@ -98,7 +98,7 @@ class Transport:
         """Read ``url``, at most ``limit`` bytes of body.
 
         Statuses outside ``accept`` raise PLY6106 with ``details["status"]``; the other refusals are
-        PLY6101 to PLY6108 (see ``docs/errors/client.md``).
+        PLY6101 to PLY6108 (see ``docs/errors.md``).
         """
         start = url
         for _ in range(MAX_REDIRECTS + 1):
