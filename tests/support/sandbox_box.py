@@ -19,6 +19,7 @@ from pathlib import Path
 
 from polyphony_runner.sandbox import Exit, Limits, SandboxSpec, run_sandboxed
 from polyphony_runner.sandbox.spec import Level
+from support.sandbox_driver import portable
 
 ROOT = Path(__file__).parents[2]
 SYSTEM_PYTHON = "/usr/bin/python3"
@@ -86,7 +87,7 @@ class Box:
         if self.in_process:
             on_line = self.lines.append if wants_lines else None
             return asyncio.run(run_sandboxed(spec, level=self.level, on_line=on_line))
-        ended, lines = pickle.loads(self.driven("sandbox_driver", pickle.dumps((spec, wants_lines))))
+        ended, lines = pickle.loads(self.driven("sandbox_driver", portable((spec, wants_lines))))
         self.lines.extend(lines)
         assert isinstance(ended, Exit)
         return ended

@@ -21,6 +21,7 @@ from polyphony_runner.sandbox.warm import Request, WarmPool, WarmSpec
 from polyphony_runner.sandbox.warm.worker import Worker
 from support import sandbox_warm_main
 from support.sandbox_box import AS_ROOT, QUICK, SYSTEM_PYTHON, Box, levels, make_box, processes_with
+from support.sandbox_driver import portable
 
 MAIN = Path(sandbox_warm_main.__file__).read_bytes()
 
@@ -260,7 +261,7 @@ for pid in {1, os.getppid()}:
     ]
     with make_box("full") as box:
         first, peeked, killed, _, last = pickle.loads(
-            box.driven("sandbox_warm_driver", pickle.dumps((box.folder, codes)))
+            box.driven("sandbox_warm_driver", portable((box.folder, codes)))
         )
     assert answer_of(first)["server"] == answer_of(killed)["server"] == 1
     assert peeked.stderr == ""
