@@ -4,6 +4,6 @@ set -eu
 cd "$(dirname "$0")/.."
 data=.cache/registry
 if [ ! -d "$data" ]; then
-  .venv/bin/polyphony registry init --data "$data" --origin localhost --owner owner --namespace demo --url http://127.0.0.1:8080
+  .venv/bin/polyphony registry init --data "$data" --origin localhost --owner owner --namespace demo --url http://127.0.0.1:8440
 fi
-exec .venv/bin/polyphony registry serve --data "$data" --port "${PORT:-8080}"
+exec .venv/bin/polyphony registry serve --data "$data" --port "${PORT:-8440}"
