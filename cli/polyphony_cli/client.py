@@ -85,4 +85,4 @@ def lock_of(console: Console, cwd: Path, *, everywhere: bool = False) -> Lock:
     from polyphony_runner.locking import install_place, read_lock
     from polyphony_schemas.lock import Lock
 
-    return read_lock(install_place(home_of(console), cwd, everywhere=everywhere)) or Lock(lock="v1")
+    return read_lock(install_place(home_of(console), cwd, everywhere=everywhere)) or Lock()

@@ -13,8 +13,8 @@ from polyphony_schemas.errors import PolyphonyError, UsageError
 if TYPE_CHECKING:
     from polyphony_runner.home import Home
     from polyphony_runner.packages import PackageSource
-    from polyphony_schemas.graph.interface import PackageInterface
     from polyphony_schemas.problems import Problem
+    from polyphony_schemas.program import PackageInterface
 
 
 def validate_path(path: Path, home: Home) -> list[Problem]:

@@ -11,9 +11,10 @@ from polyphony_runner.locked_packages import LockedPackages, packages_for_path
 from polyphony_runner.manifest import read_manifest
 from polyphony_runner.package_files import PackageFiles
 from polyphony_schemas.errors import PolyphonyError
-from polyphony_schemas.graph.interface import PackageInterface, extension_interface
+from polyphony_schemas.graph.interface import extension_interface
 from polyphony_schemas.graph.schemas import JsonFiles, Schemas
 from polyphony_schemas.problems import Problem
+from polyphony_schemas.program import PackageInterface
 from polyphony_schemas.validate import validate_tree
 
 

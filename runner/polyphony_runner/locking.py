@@ -88,7 +88,7 @@ def changing(home: Home, path: Path) -> Iterator[Lock]:
     """Hold a lock file against other installs of this home while it is read, extended and written."""
     name = hashlib.sha256(str(path.absolute()).encode()).hexdigest()[:16]
     with exclusive(home.cache / f"lock-{name}"):
-        yield read_lock(path) or Lock(lock="v1")
+        yield read_lock(path) or Lock()
 
 
 def find_root(places: list[Path], reference: PackageReference) -> tuple[Path, Lock, str]:

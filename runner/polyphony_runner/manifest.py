@@ -17,7 +17,8 @@ from pydantic import ValidationError
 from polyphony_runner.errors import ClientError
 from polyphony_schemas.errors import FormatError
 from polyphony_schemas.names import LocalReference, PackageReference, parse_uses
-from polyphony_schemas.permissions import Declared, ceiling_of, declared_of
+from polyphony_schemas.permissions.declared import ceiling_of, declared_of
+from polyphony_schemas.permissions.keys import Declared
 from polyphony_schemas.permissions.model import DeclaredPermissions, PermissionMap
 from polyphony_schemas.values import JsonObject, JsonValue
 from polyphony_schemas.yaml12 import read_document

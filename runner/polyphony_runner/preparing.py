@@ -9,7 +9,7 @@ from pathlib import Path
 from polyphony_runner.errors import ClientError
 from polyphony_runner.manifest import EXTENSION_FILES, MELODY_FILES, Manifest, read_manifest
 from polyphony_runner.package_files import PackageFiles, read_package_files
-from polyphony_schemas.permissions import canonical_document, digest
+from polyphony_schemas.permissions.digest import canonical_document, digest
 from polyphony_schemas.problems import Problem
 from polyphony_schemas.trust.tree_rules import refusals
 

@@ -20,7 +20,7 @@ from polyphony_runner.manifest import Manifest
 from polyphony_runner.package_files import PackageFiles
 from polyphony_runner.preparing import Prepared
 from polyphony_schemas.errors import PolyphonyError, UsageError
-from polyphony_schemas.permissions import digest
+from polyphony_schemas.permissions.digest import digest
 from polyphony_schemas.trust.bundle import sign_statement
 from polyphony_schemas.trust.encoding import encode_base64, sha256_hex
 from polyphony_schemas.trust.keys import Signer, hint_of

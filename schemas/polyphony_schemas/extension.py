@@ -30,9 +30,8 @@ from polyphony_schemas.melody import InputPort
 from polyphony_schemas.melody_config import LimitMap
 from polyphony_schemas.names import check_id
 from polyphony_schemas.permissions.model import DeclaredPermissions
+from polyphony_schemas.program import Effects, RunKind
 
-Effects = Literal["none", "undoable", "irreversible"]
-RunKind = Literal["python", "process", "command", "mcp", "wasm"]
 # The key under ``inputs`` that stands for every further name.
 ANY_INPUT = "*"
 # ``command`` has these outputs, whatever it declares.

@@ -15,12 +15,13 @@ from polyphony_schemas.extension import Extension
 from polyphony_schemas.extension_checks import check_extension
 from polyphony_schemas.graph.analysis import analyse
 from polyphony_schemas.graph.findings import Finding
-from polyphony_schemas.graph.interface import PackageInterface, extension_interface, melody_interface
+from polyphony_schemas.graph.interface import extension_interface, melody_interface
 from polyphony_schemas.graph.schemas import JsonFiles, Schemas
 from polyphony_schemas.melody import Melody, ScopeBase, Step
 from polyphony_schemas.melody_cases import TestCase
 from polyphony_schemas.melody_partial import PartialMelody
 from polyphony_schemas.problems import Problem
+from polyphony_schemas.program import PackageInterface
 from polyphony_schemas.yaml12 import Document, read_document
 
 MANIFESTS = ("melody.yaml", "melody.yml", "melody.json", "extension.yaml", "extension.yml", "extension.json")

@@ -8,10 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyphony_schemas.permissions import canonical_document, describe, digest, effective, widens
+from polyphony_schemas.permissions.compare import widens
 from polyphony_schemas.permissions.declared import declared_of
+from polyphony_schemas.permissions.digest import canonical_document, digest
+from polyphony_schemas.permissions.effective import effective
 from polyphony_schemas.permissions.items import path_lies_in
 from polyphony_schemas.permissions.model import DeclaredPermissions
+from polyphony_schemas.permissions.words import describe
 from polyphony_schemas.values import JsonValue
 
 _WORDS = st.sampled_from(["a", "b", "c/d", "c", "${ inputs.x }", "."])

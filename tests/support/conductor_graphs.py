@@ -22,9 +22,9 @@ from polyphony_runner.journal import Event, Journal, MemoryJournal
 from polyphony_runner.packages import PackageTable
 from polyphony_runner.runs.logs import RunLogs
 from polyphony_schemas.graph.compile import compile_melody
-from polyphony_schemas.graph.interface import PackageInterface
 from polyphony_schemas.graph.model import CompiledMelody, Port
 from polyphony_schemas.melody import Melody
+from polyphony_schemas.program import PackageInterface
 from polyphony_schemas.values import JsonValue, RunId
 
 WORK = PackageInterface(

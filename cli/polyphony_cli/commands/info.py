@@ -23,7 +23,7 @@ def command(console: Console, *, name: str) -> int:
     from polyphony_runner.describing import describe_package
     from polyphony_runner.install.consent import declared
     from polyphony_runner.install.resolve import Policy, Resolver
-    from polyphony_schemas.permissions import describe
+    from polyphony_schemas.permissions.words import describe
 
     with transport_of(console) as transport:
         resolver = Resolver(registries_of(console, transport), transport, int(time.time()), Policy())

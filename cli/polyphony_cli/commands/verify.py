@@ -90,14 +90,12 @@ def _lock(console: Console, near: Path, given: Path | None) -> Lock:
     from polyphony_schemas.lock import Lock
 
     if given is not None:
-        return read_lock(given) or Lock(lock="v1")
-    whole = Lock(lock="v1")
+        return read_lock(given) or Lock()
+    whole = Lock()
     for place in reversed(run_places(home_of(console), near, near)):
         lock = read_lock(place)
         if lock is not None:
-            whole = Lock(
-                lock="v1",
-                registries={**whole.registries, **lock.registries},
+            whole = Lock(registries={**whole.registries, **lock.registries},
                 roots={**whole.roots, **lock.roots},
                 packages={**whole.packages, **lock.packages},
             )

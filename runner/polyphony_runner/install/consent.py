@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-from polyphony_schemas.permissions import Declared, describe
+from polyphony_schemas.permissions.keys import Declared
+from polyphony_schemas.permissions.words import describe
 from polyphony_schemas.trust.verification import Verified
 
 

@@ -11,7 +11,7 @@ from polyphony_runner.install.resolve import Resolved
 from polyphony_runner.manifest import Manifest, read_manifest
 from polyphony_runner.store import Store
 from polyphony_schemas.errors import FormatError
-from polyphony_schemas.permissions import digest
+from polyphony_schemas.permissions.digest import digest
 from polyphony_schemas.trust.tree import LINK, Entries, Entry
 from polyphony_schemas.trust.verification import ManifestFacts, check_content, unpack
 from polyphony_schemas.values import TreeId

@@ -50,7 +50,7 @@ def lock_uses(
     if not missing:
         return []
     place = lock_place(registries, folder)
-    lock = read_lock(place) or Lock(lock="v1")
+    lock = read_lock(place) or Lock()
     unknown = [text for text in missing if locked_key(lock, text) is None]
     if frozen and unknown:
         raise TrustError(

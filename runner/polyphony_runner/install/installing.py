@@ -116,7 +116,7 @@ def uninstall(home: Home, path: Path, names: Sequence[str]) -> list[str]:
         packages = {key: package for key, package in lock.packages.items() if key in kept}
         logs = {package.registry for package in packages.values()}
         registries = {origin: entry for origin, entry in lock.registries.items() if origin in logs}
-        write_lock(path, Lock(lock="v1", registries=registries, roots=roots, packages=packages))
+        write_lock(path, Lock(registries=registries, roots=roots, packages=packages))
     return sorted(set(lock.packages) - kept)
 
 

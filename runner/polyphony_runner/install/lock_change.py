@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 
 from polyphony_runner.errors import ClientError
 from polyphony_runner.install.content import Content
@@ -82,7 +83,6 @@ def merged(lock: Lock, plan: Plan, resolver: Resolver) -> Lock:
             checkpoint=verified.note.decode(), registry=session.binding.origin
         )
     return Lock(
-        lock="v1",
         registries=registries,
         roots=roots,
         packages={key: package for key, package in packages.items() if key in needed},
@@ -106,7 +106,7 @@ def differences(before: Lock, after: Lock) -> list[str]:
         if one is None or other is None:
             found.append(f"{key} is {'new' if one is None else 'gone'}")
         else:
-            old, new = one.model_dump(), other.model_dump()
+            old, new = asdict(one), asdict(other)
             found += [
                 f"{key}: {fact} {old[fact]} became {new[fact]}" for fact in old if old[fact] != new[fact]
             ]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from polyphony_runner.files import private_folder, write_atomic
 from polyphony_runner.runs.errors import RunConsentError
-from polyphony_schemas.permissions.declared import Grants
 from polyphony_schemas.permissions.digest import canonical_document, digest
+from polyphony_schemas.permissions.keys import Grants
 from polyphony_schemas.permissions.words import describe
 from polyphony_schemas.values import JsonValue
 

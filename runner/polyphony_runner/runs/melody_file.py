@@ -14,7 +14,8 @@ from polyphony_schemas.graph.interface import extension_interface
 from polyphony_schemas.graph.model import CompiledMelody
 from polyphony_schemas.graph.schemas import JsonFiles, Schemas
 from polyphony_schemas.melody import Melody
-from polyphony_schemas.permissions.declared import Grants, ceiling_of
+from polyphony_schemas.permissions.declared import ceiling_of
+from polyphony_schemas.permissions.keys import Grants
 from polyphony_schemas.validate import load_melody
 from polyphony_schemas.values import JsonValue
 

@@ -12,8 +12,9 @@ from polyphony_runner.runtimes.failures import NodeError
 from polyphony_runner.runtimes.words import compile_words
 from polyphony_runner.sandbox.spec import Mount
 from polyphony_schemas.extension import CommandRun, Extension, ProcessRun, PythonRun
-from polyphony_schemas.graph.interface import PackageInterface, extension_interface
+from polyphony_schemas.graph.interface import extension_interface
 from polyphony_schemas.graph.model import Expression, Limits, Port
+from polyphony_schemas.program import PackageInterface
 from polyphony_schemas.scalars import parse_duration, parse_size
 from polyphony_schemas.values import JsonObject, JsonValue
 

@@ -9,7 +9,7 @@ from polyphony_schemas.errors import FormatError
 from polyphony_schemas.graph.build import Builder
 from polyphony_schemas.graph.checks import Checked, check_melody
 from polyphony_schemas.graph.findings import Finding, Findings
-from polyphony_schemas.graph.interface import NO_FILES, PackageInterface, input_port
+from polyphony_schemas.graph.interface import NO_FILES, input_port
 from polyphony_schemas.graph.model import CompiledMelody
 from polyphony_schemas.graph.parts import milliseconds, read_limits
 from polyphony_schemas.graph.schemas import Schemas
@@ -17,6 +17,7 @@ from polyphony_schemas.graph.sight import Sight, read_expression, read_template,
 from polyphony_schemas.graph.step import Context, read_permissions
 from polyphony_schemas.melody import Melody
 from polyphony_schemas.permissions.declared import ceiling_of
+from polyphony_schemas.program import PackageInterface
 
 INVALID = "PLY1600"
 

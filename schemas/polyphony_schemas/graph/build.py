@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from polyphony_schemas.graph.findings import Findings, join_pointer
-from polyphony_schemas.graph.interface import PackageInterface, input_port
+from polyphony_schemas.graph.interface import input_port
 from polyphony_schemas.graph.loops import ScopeNode, inner_sight, read_loop, scope_kind
 from polyphony_schemas.graph.model import Edge, Expression, Graph, GraphNode, Port, Template
 from polyphony_schemas.graph.output_types import loop_outputs
@@ -22,6 +22,7 @@ from polyphony_schemas.graph.step import Context, interface_of, read_permissions
 from polyphony_schemas.melody import Melody, ScopeBase, Step, read_connection
 from polyphony_schemas.permissions.declared import ceiling_of
 from polyphony_schemas.permissions.model import PermissionMap
+from polyphony_schemas.program import PackageInterface
 
 MAX_DEPTH = 16
 _OWN_SIGHT = Sight(names=frozenset({"inputs", "parameters", "task"}))

@@ -56,7 +56,7 @@ def loads(data: bytes) -> CompiledMelody:
 
 def to_json(melody: CompiledMelody) -> dict[str, JsonValue]:
     """The graph as a JSON value."""
-    return {"graph": VERSION, "melody": _encode(melody)}
+    return {"graph": VERSION, "melody": encode(melody)}
 
 
 def from_json(document: Any) -> CompiledMelody:
@@ -75,22 +75,27 @@ def _unreadable(why: str) -> FormatError:
     )
 
 
-def _encode(value: Any) -> Any:
+class BadShapeError(ValueError):
+    """A kept value has not the shape that was written."""
+
+
+def encode(value: Any) -> Any:
+    """A value of the model as JSON: dataclasses as objects without the fields that have their default."""
     if isinstance(value, Template):
-        places = [[list(place), _encode(found)] for place, found in value.expressions.items()]
+        places = [[list(place), encode(found)] for place, found in value.expressions.items()]
         return {"value": value.value, **({"expressions": places} if places else {})}
     if is_dataclass(value) and not isinstance(value, type):
         return {
-            field.name: _encode(found)
+            field.name: encode(found)
             for field in fields(value)
             if not _is_default(field, found := getattr(value, field.name))
         }
     if isinstance(value, Mapping):
-        return {key: _encode(item) for key, item in value.items()}
+        return {key: encode(item) for key, item in value.items()}
     if isinstance(value, frozenset):
         return sorted(value)
     if isinstance(value, list | tuple):
-        return [_encode(item) for item in value]
+        return [encode(item) for item in value]
     return value
 
 
@@ -103,14 +108,16 @@ def _decode(kind: type[T]) -> Callable[[Mapping[str, Any]], T]:
     """Reads one dataclass; fields that ``_FIELDS`` does not name are plain JSON."""
 
     def decode(document: Mapping[str, Any]) -> T:
-        special = _FIELDS.get(kind, {})
-        return kind(**{name: special.get(name, _plain)(value) for name, value in document.items()})
+        return decode_fields(kind, document, _FIELDS.get(kind, {}))
 
     return decode
 
 
-def _plain(value: Any) -> Any:
-    return value
+def decode_fields(kind: type[T], document: Mapping[str, Any], special: Mapping[str, _Decode] = {}) -> T:
+    """One dataclass of what ``encode`` gave; fields that ``special`` does not name are plain JSON."""
+    return kind(
+        **{name: special[name](value) if name in special else value for name, value in document.items()}
+    )
 
 
 def _optional(decode: _Decode) -> _Decode:
@@ -136,12 +143,13 @@ def _expression(document: Mapping[str, Any]) -> Expression:
 
 
 _TEMPLATES = _by_name(_template)
-_PORTS = _by_name(_decode(Port))
+decode_port = _optional(_decode(Port))
+decode_ports = _by_name(_decode(Port))
 _NODE_FIELDS: dict[str, _Decode] = {
     "values": _TEMPLATES,
-    "inputs": _PORTS,
-    "any_inputs": _optional(_decode(Port)),
-    "outputs": _PORTS,
+    "inputs": decode_ports,
+    "any_inputs": decode_port,
+    "outputs": decode_ports,
     "task": _TEMPLATES,
     "conditions": _many(_expression),
     "when": _optional(_expression),
@@ -159,7 +167,7 @@ _NODE_FIELDS: dict[str, _Decode] = {
 _FIELDS: dict[type, dict[str, _Decode]] = {
     CompiledMelody: {
         "graph": _decode(Graph),
-        "inputs": _PORTS,
+        "inputs": decode_ports,
         "outputs": _TEMPLATES,
         "ceiling": _TEMPLATES,
         "extensions": _optional(tuple),

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
-
-from polyphony_schemas.extension import ANY_INPUT, COMMAND_OUTPUTS, Effects, Extension, RunKind
+from polyphony_schemas.extension import (
+    ANY_INPUT,
+    COMMAND_OUTPUTS,
+    CommandRun,
+    Extension,
+    ProcessRun,
+    PythonRun,
+    Run,
+)
 from polyphony_schemas.graph.model import Port
+from polyphony_schemas.graph.parts import read_limits
 from polyphony_schemas.graph.schemas import Schemas
 from polyphony_schemas.melody import InputPort, Melody
-from polyphony_schemas.permissions.declared import Declared, ceiling_of, declared_of
+from polyphony_schemas.permissions.declared import ceiling_of, declared_of
+from polyphony_schemas.program import (
+    CommandStart,
+    OtherStart,
+    PackageInterface,
+    ProcessStart,
+    Program,
+    PythonStart,
+    Start,
+)
 from polyphony_schemas.values import JsonObject
 
 NO_FILES = Schemas()
@@ -19,28 +33,6 @@ _COMMAND_SCHEMAS: dict[str, JsonObject] = {
     "stderr": {},
     "status": {"type": "integer"},
 }
-
-
-@dataclass(frozen=True, slots=True)
-class PackageInterface:
-    """The outside of an extension or a melody. Mappings of these are keyed by the ``uses`` text.
-
-    ``permissions`` is what it declares, items verbatim (``${ cel }`` included), or ``"granted"``.
-    ``parameters`` is a JSON Schema of type object. ``run`` is None for a melody.
-    """
-
-    kind: Literal["extension", "melody"]
-    name: str
-    version: str
-    inputs: Mapping[str, Port] = field(default_factory=dict)
-    any_inputs: Port | None = None
-    outputs: Mapping[str, Port] = field(default_factory=dict)
-    parameters: JsonObject = field(default_factory=dict)
-    permissions: Declared = field(default_factory=dict)
-    effects: Effects = "none"
-    pure: bool = False
-    cancellable: bool = False
-    run: RunKind | None = None
 
 
 def extension_interface(extension: Extension, schemas: Schemas = NO_FILES) -> PackageInterface:
@@ -67,6 +59,25 @@ def extension_interface(extension: Extension, schemas: Schemas = NO_FILES) -> Pa
         cancellable=extension.cancellable,
         run=extension.run.kind,
     )
+
+
+def extension_program(extension: Extension, schemas: Schemas = NO_FILES) -> Program:
+    """What running an extension needs, its schemas bundled."""
+    return Program(
+        extension_interface(extension, schemas), _start(extension.run), read_limits(extension.limits)
+    )
+
+
+def _start(run: Run) -> Start:
+    match run:
+        case PythonRun():
+            return PythonStart(run.python, run.warm, run.requirements)
+        case ProcessRun():
+            return ProcessStart(run.process)
+        case CommandRun():
+            return CommandStart(run.command, run.ok)
+        case _:
+            return OtherStart(run.kind)
 
 
 def melody_interface(melody: Melody, schemas: Schemas = NO_FILES) -> PackageInterface:

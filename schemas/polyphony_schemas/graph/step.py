@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from polyphony_schemas.expressions.templates import refuse_markers
 from polyphony_schemas.graph.core_nodes import CORE, core_outputs
 from polyphony_schemas.graph.findings import UNKNOWN_PACKAGE, Findings, join_pointer
-from polyphony_schemas.graph.interface import PackageInterface
 from polyphony_schemas.graph.model import Expression, GraphNode, Port, Template
 from polyphony_schemas.graph.parts import read_join, read_limits, read_mutex
 from polyphony_schemas.graph.schemas import Schemas
 from polyphony_schemas.graph.sight import Sight, read_expression, read_template, read_templates
 from polyphony_schemas.melody import Step, Task
+from polyphony_schemas.program import PackageInterface
 from polyphony_schemas.values import JsonValue
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from polyphony_schemas.permissions.declared import Declared
 from polyphony_schemas.permissions.items import covered
-from polyphony_schemas.permissions.model import PERMISSION_KEYS
+from polyphony_schemas.permissions.keys import PERMISSION_KEYS, Declared
 from polyphony_schemas.values import JsonValue
 
 

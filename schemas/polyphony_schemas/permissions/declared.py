@@ -1,23 +1,15 @@
-"""Permission maps as plain values: what the digest, the comparison and the graph work on."""
+"""From permission maps as documents to the plain values that the digest, the comparison and the graph work on."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from pydantic import BaseModel
 
 from polyphony_schemas.documents.base import DocumentModel
-from polyphony_schemas.permissions.model import (
-    PERMISSION_KEYS,
-    DeclaredPermissions,
-    PermissionMap,
-)
+from polyphony_schemas.permissions.keys import PERMISSION_KEYS, Declared, Grants
+from polyphony_schemas.permissions.model import DeclaredPermissions, PermissionMap
 from polyphony_schemas.values import JsonValue
-
-# By key: the items as written, or the word ``granted`` (extensions only). Absent keys are not there.
-Grants: TypeAlias = Mapping[str, tuple[JsonValue, ...]]
-Declared: TypeAlias = Mapping[str, "tuple[JsonValue, ...] | Literal['granted']"]
 
 
 def declared_of(permissions: DeclaredPermissions) -> Declared:

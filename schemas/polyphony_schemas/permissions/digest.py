@@ -13,7 +13,7 @@ stay as written; the digest is SHA-256 of the canonical JSON (CONTRACT §7).
 
 from __future__ import annotations
 
-from polyphony_schemas.permissions.declared import Declared
+from polyphony_schemas.permissions.keys import Declared
 from polyphony_schemas.trust import canonical
 from polyphony_schemas.values import Digest, JsonValue
 

@@ -19,7 +19,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from polyphony_schemas.permissions.declared import Declared, Grants
 from polyphony_schemas.permissions.items import (
     NAMED_AT_NODE,
     PATH_KEYS,
@@ -28,7 +27,7 @@ from polyphony_schemas.permissions.items import (
     path_lies_in,
     text_of,
 )
-from polyphony_schemas.permissions.model import PERMISSION_KEYS
+from polyphony_schemas.permissions.keys import PERMISSION_KEYS, Declared, Grants
 from polyphony_schemas.values import JsonValue
 
 Place = Literal["node", "config", "user of the melody"]

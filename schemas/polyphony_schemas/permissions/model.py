@@ -15,10 +15,7 @@ from pydantic import AfterValidator
 
 from polyphony_schemas.documents.base import DocumentModel, Items, refuse
 from polyphony_schemas.documents.fields import BY_SHAPE, LIST, MAP, TEXT
-
-PACKAGE_INDEX = "package-index"
-PermissionKey = Literal["read", "write", "run", "env", "network", "secrets", "models"]
-PERMISSION_KEYS: tuple[PermissionKey, ...] = ("read", "write", "run", "env", "network", "secrets", "models")
+from polyphony_schemas.permissions.keys import PACKAGE_INDEX
 
 _HOST = r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\])"
 _ENDPOINT = re.compile(rf"(?:http://)?{_HOST}:(\d{{1,5}})")

@@ -12,9 +12,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from polyphony_schemas.permissions.declared import Declared
 from polyphony_schemas.permissions.items import endpoint, path_of
-from polyphony_schemas.permissions.model import PACKAGE_INDEX
+from polyphony_schemas.permissions.keys import PACKAGE_INDEX, Declared
 from polyphony_schemas.values import JsonValue
 
 _INPUT = re.compile(r"\$\{\s*inputs\.([a-z][a-z0-9_]*)\s*\}")

@@ -14,8 +14,8 @@ from polyphony_runner.conductor.failures import backoff
 from polyphony_runner.conductor.function_runtime import NodeFunction
 from polyphony_runner.journal import FileJournal, MemoryJournal, read_journal
 from polyphony_runner.runtimes.protocol import Assignment, Failure, NodeEvent, Outcome, Sink, Success
-from polyphony_schemas.program import PackageInterface
 from polyphony_schemas.graph.model import Port, Retry
+from polyphony_schemas.program import PackageInterface
 from polyphony_schemas.values import JsonObject
 from support.conductor_graphs import Player, compiled, core, needs, work
 

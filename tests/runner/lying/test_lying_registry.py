@@ -355,7 +355,7 @@ def test_verify_lists_the_steps_up_to_the_lie(here: World, lie: Lie) -> None:
         else answer
     )
     with Transport(pace=PATIENT) as transport:
-        verifier = Verifier(here.registries, transport, Store(here.home.store), Lock(lock="v1"), here.now)
+        verifier = Verifier(here.registries, transport, Store(here.home.store), Lock(), here.now)
         report = verifier.name(parse_package(WANTED))
     assert not report.ok
     *passed, failed = report.steps

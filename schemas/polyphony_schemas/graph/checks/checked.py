@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from polyphony_schemas.graph.interface import PackageInterface
 from polyphony_schemas.graph.model import CompiledMelody
 from polyphony_schemas.graph.schemas import Schemas
 from polyphony_schemas.graph.scope import Scope
 from polyphony_schemas.melody import Melody
+from polyphony_schemas.program import PackageInterface
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,14 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from polyphony_schemas.graph.checks.checked import Checked
 from polyphony_schemas.graph.findings import Findings
-from polyphony_schemas.graph.interface import PackageInterface
 from polyphony_schemas.graph.model import GraphNode, Template
 from polyphony_schemas.graph.scope import Scope
 from polyphony_schemas.melody import Melody, Step
-from polyphony_schemas.permissions.declared import Declared, Grants, ceiling_of
+from polyphony_schemas.permissions.declared import ceiling_of
 from polyphony_schemas.permissions.effective import Missing
 from polyphony_schemas.permissions.items import NAMED_AT_NODE, PATH_KEYS, covered, path_of, text_of
-from polyphony_schemas.permissions.model import PERMISSION_KEYS
+from polyphony_schemas.permissions.keys import PERMISSION_KEYS, Declared, Grants
+from polyphony_schemas.program import PackageInterface
 from polyphony_schemas.values import JsonValue
 
 ABOVE_CEILING = "PLY1701"

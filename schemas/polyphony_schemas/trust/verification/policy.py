@@ -87,7 +87,7 @@ def _permissions(history: History, version: VersionState, consent: Consent) -> N
 
 
 def _added(before: JsonObject, after: JsonObject) -> list[str]:
-    from polyphony_schemas.permissions import widens
+    from polyphony_schemas.permissions.compare import widens
 
     found = widens(_declared(before.get("permissions")), _declared(after.get("permissions")))
     return [f"{widening.key}: {list(widening.items)}" for widening in found]
