@@ -17,26 +17,28 @@ expected "no" · 2 usage · 3 a bug of ours · 130 interrupted.
 """
 
 
-def section(command: click.Command, path: str, level: int) -> list[str]:
+def section(command: click.Command, name: str, parent: click.Context, level: int) -> list[str]:
     """The help of one command and, for a group, of its sub-commands."""
-    context = click.Context(command, info_name=path, terminal_width=100, max_content_width=100)
-    parts = [f"{'#' * level} {path}", "```\n" + command.get_help(context).rstrip() + "\n```"]
+    context = click.Context(command, info_name=name, parent=parent)
+    help_text = command.get_help(context).rstrip()
+    parts = [f"{'#' * level} {context.command_path}", f"```\n{help_text}\n```"]
     if isinstance(command, click.Group):
-        for name in command.list_commands(context):
-            child = command.get_command(context, name)
+        for verb in command.list_commands(context):
+            child = command.get_command(context, verb)
             if child is not None:
-                parts += section(child, f"{path} {name}", level + 1)
+                parts += section(child, verb, context, level + 1)
     return parts
 
 
 def document() -> str:
     """The whole page."""
-    context = click.Context(cli, info_name="polyphony", terminal_width=100, max_content_width=100)
+    settings = {**cli.context_settings, "terminal_width": 100, "max_content_width": 100}
+    context = click.Context(cli, info_name="polyphony", **settings)
     parts = [HEAD.rstrip(), "```\n" + cli.get_help(context).rstrip() + "\n```"]
     for verb in VERBS:
         command = cli.get_command(context, verb)
         if command is not None:
-            parts += section(command, f"polyphony {verb}", 2)
+            parts += section(command, verb, context, 2)
     return "\n\n".join(parts) + "\n"
 
 

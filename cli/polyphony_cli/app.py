@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import os
 from typing import Any
@@ -10,63 +9,47 @@ from typing import Any
 import click
 
 from polyphony_cli.console import Console, report_bug, report_error
+from polyphony_cli.main import VERSION
+from polyphony_cli.verbs import LazyGroup, Verb
 from polyphony_schemas.errors import PolyphonyError
 
-# verb -> (module with a click command named ``command``, one line of help)
-VERBS: dict[str, tuple[str, str]] = {
-    "new": ("new", "Make a melody or an extension from a template"),
-    "validate": ("validate", "Check documents and report every problem at once"),
-    "export": ("export", "Print a package as YAML or JSON"),
-    "run": ("run", "Run a melody"),
-    "resume": ("resume", "Continue a run that was interrupted or halted"),
-    "cancel": ("cancel", "Cancel a run"),
-    "runs": ("runs", "List runs"),
-    "show": ("show", "Show one run"),
-    "logs": ("logs", "Print what the nodes of a run wrote"),
-    "journal": ("journal", "Print or verify the journal of a run"),
-    "artifacts": ("artifacts", "List and fetch what a run produced"),
-    "search": ("search", "Search the registries"),
-    "info": ("info", "Show a package"),
-    "install": ("install", "Fetch, verify and lock packages"),
-    "uninstall": ("uninstall", "Remove packages from the lock"),
-    "update": ("update", "Take the newest versions that the lock allows"),
-    "outdated": ("outdated", "List locked packages that have newer versions"),
-    "lock": ("lock", "Lock what a package on disk uses"),
-    "audit": ("audit", "Ask the log about everything that is locked"),
-    "verify": ("verify", "Check signature, log and content of a package"),
-    "publish": ("publish", "Sign and publish a package"),
-    "login": ("login", "Keep a registry's token"),
-    "whoami": ("whoami", "Say who the registry takes you for"),
-    "key": ("key", "Make and list signing keys"),
-    "registry": ("registry", "Add registries; run one"),
-    "sandbox": ("sandbox", "Run a command in a node's sandbox"),
-    "doctor": ("doctor", "Say what this machine can isolate, and what to mend"),
-    "completion": ("completion", "Print shell completion"),
+VERBS: dict[str, Verb] = {
+    "new": Verb("new", "Make a melody or an extension from a template", "polyphony new melody hello"),
+    "validate": Verb(
+        "validate", "Check documents and report every problem at once", "polyphony validate hello"
+    ),
+    "export": Verb("export", "Print a package as YAML or JSON", "polyphony export hello --to json"),
+    "run": Verb("run", "Run a melody", "polyphony run ./hello --input name=Ada"),
+    "resume": Verb("resume", "Continue a run that was interrupted or halted", "polyphony resume r_01jd3q"),
+    "cancel": Verb("cancel", "Cancel a run", "polyphony cancel r_01jd3q"),
+    "runs": Verb("runs", "List runs", "polyphony runs --limit 5"),
+    "show": Verb("show", "Show one run", "polyphony show r_01jd3q"),
+    "logs": Verb("logs", "Print what the nodes of a run wrote", "polyphony logs r_01jd3q test"),
+    "journal": Verb("journal", "Print or verify the journal of a run", "polyphony journal r_01jd3q --verify"),
+    "artifacts": Verb("artifacts", "List and fetch what a run produced", "polyphony artifacts list r_01jd3q"),
+    "search": Verb("search", "Search the registries", "polyphony search code review"),
+    "info": Verb("info", "Show a package", "polyphony info acme/flows"),
+    "install": Verb("install", "Fetch, verify and lock packages", "polyphony install acme/flows@^1"),
+    "uninstall": Verb("uninstall", "Remove packages from the lock", "polyphony uninstall acme/flows"),
+    "update": Verb("update", "Take the newest versions that the lock allows", "polyphony update acme/flows"),
+    "outdated": Verb(
+        "outdated", "List locked packages that have newer versions", "polyphony outdated --json"
+    ),
+    "lock": Verb("lock", "Lock what a package on disk uses", "polyphony lock hello"),
+    "audit": Verb("audit", "Ask the log about everything that is locked", "polyphony audit"),
+    "verify": Verb("verify", "Check signature, log and content of a package", "polyphony verify acme/flows"),
+    "publish": Verb("publish", "Sign and publish a package", "polyphony publish --owner acme"),
+    "login": Verb("login", "Keep a registry's token", "polyphony login https://registry.example"),
+    "whoami": Verb("whoami", "Say who the registry takes you for", "polyphony whoami"),
+    "key": Verb("key", "Make and list signing keys", "polyphony key new"),
+    "registry": Verb("registry", "Add registries; run one", "polyphony registry list"),
+    "sandbox": Verb("sandbox", "Run a command in a node's sandbox", "polyphony sandbox --read . -- ls -la"),
+    "doctor": Verb("doctor", "Say what this machine can isolate, and what to mend", "polyphony doctor"),
+    "completion": Verb("completion", "Print shell completion", "polyphony completion bash"),
 }
 
 
-class LazyGroup(click.Group):
-    """Imports a verb's module when the verb is called, not before."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """All verbs, in the order of the table."""
-        return list(VERBS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The click command of a verb, or None."""
-        if cmd_name not in VERBS:
-            return None
-        module = importlib.import_module(f"polyphony_cli.commands.{VERBS[cmd_name][0]}")
-        command: click.Command = module.command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Help from the table alone: nothing is imported."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(verb, text) for verb, (_, text) in VERBS.items()])
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, verbs=VERBS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else there.")
 @click.option("--home", envvar="POLYPHONY_HOME", metavar="DIR", help="Where Polyphony keeps its state.")
 @click.option("--registry", envvar="POLYPHONY_REGISTRY", metavar="URL", help="Which registry to ask.")
@@ -74,6 +57,7 @@ class LazyGroup(click.Group):
 @click.option("-v", "--verbose", count=True, help="Say more.")
 @click.option("--no-color", is_flag=True, help="No colours.")
 @click.option("--offline", is_flag=True, help="Never touch the network.")
+@click.version_option(VERSION, "-V", "--version", message="polyphony %(version)s")
 @click.pass_context
 def cli(ctx: click.Context, /, **flags: Any) -> None:
     """Signed, sandboxed workflows: find, verify, run."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import traceback
 from collections.abc import Mapping
@@ -12,6 +13,27 @@ from pathlib import Path
 import click
 
 from polyphony_schemas.errors import PolyphonyError
+
+# C0 but for tab and line feed, C1, and what turns the direction of text or hides in it. Names, messages and outputs
+# come from packages and servers: none of it may move a cursor, set a title, or make a line read backwards.
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+)
+
+
+def plain(text: str) -> str:
+    """Text fit for a terminal: control and invisible characters stand as their escapes.
+
+    >>> plain("ok\\x1b[2J\\n\\u202egpj")
+    'ok\\\\x1b[2J\\n\\\\u202egpj'
+    """
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def json_text(value: object, indent: int | None = None) -> str:
+    """JSON in which such characters are escaped too, so that it may be read in a terminal."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +66,19 @@ class Console:
 
     def document(self, value: object) -> None:
         """Print the one JSON document of this call."""
-        sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+        sys.stdout.write(json_text(value, 2) + "\n")
         sys.stdout.flush()
 
     def line(self, text: str) -> None:
         """Print a line of data for people; silent under ``--json``."""
         if not self.as_json:
-            sys.stdout.write(text + "\n")
+            sys.stdout.write(plain(text) + "\n")
             sys.stdout.flush()
 
     def say(self, text: str) -> None:
         """Talk: progress and remarks on stderr."""
         if not self.quiet:
-            sys.stderr.write(text + "\n")
+            sys.stderr.write(plain(text) + "\n")
             sys.stderr.flush()
 
     def hint(self, text: str) -> None:
@@ -67,18 +89,27 @@ class Console:
 def report_error(error: PolyphonyError | click.ClickException, *, as_json: bool) -> int:
     """Print an error in its three parts and return its exit status."""
     if isinstance(error, click.ClickException):
-        usage = isinstance(error, click.UsageError)
-        error = PolyphonyError(
-            "PLY7001" if usage else "PLY7002", error.format_message(), hint="polyphony --help lists the verbs"
-        )
-        error.exit_status = 2 if usage else 1
+        error = _of_click(error)
     if as_json:
-        sys.stdout.write(json.dumps(error.to_json(), ensure_ascii=False, indent=2) + "\n")
+        sys.stdout.write(json_text(error.to_json(), 2) + "\n")
     else:
-        sys.stderr.write(f"error[{error.code}]: {error.message}\n")
+        sys.stderr.write(plain(f"error[{error.code}]: {error.message}") + "\n")
         if error.hint:
-            sys.stderr.write(f"hint: {error.hint}\n")
+            sys.stderr.write(plain(f"hint: {error.hint}") + "\n")
     return error.exit_status
+
+
+def _of_click(error: click.ClickException) -> PolyphonyError:
+    """What click refused, as an error of ours: the hint is the verb's example and where its help is."""
+    usage = isinstance(error, click.UsageError)
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    path = context.command_path if context else "polyphony"
+    example = (context and context.command.epilog) or ""
+    text = error.format_message().rstrip(".")
+    hint = f"{path} --help" + (f"; {example[0].lower()}{example[1:]}" if example else "")
+    ours = PolyphonyError("PLY7001" if usage else "PLY7002", text[:1].lower() + text[1:], hint=hint)
+    ours.exit_status = 2 if usage else 1
+    return ours
 
 
 def report_bug(error: Exception, *, as_json: bool) -> int:
@@ -92,5 +123,5 @@ def report_bug(error: Exception, *, as_json: bool) -> int:
     )
     bug.exit_status = 3
     if not as_json:
-        sys.stderr.write(trace)
+        sys.stderr.write(plain(trace))
     return report_error(bug, as_json=as_json)
