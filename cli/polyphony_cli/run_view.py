@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Protocol
 
-from polyphony_cli.console import Console
+from polyphony_cli.console import Console, plain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -91,7 +91,7 @@ class LiveView:
         if text is not None:
             from rich.text import Text
 
-            self._terminal.print(Text(text[1], style=_COLOURS.get(text[0], "")), no_wrap=True)
+            self._terminal.print(Text(plain(text[1]), style=_COLOURS.get(text[0], "")), no_wrap=True)
 
     def around(self) -> AbstractContextManager[object]:
         """The live region."""
@@ -111,7 +111,7 @@ class LiveView:
         for path in list(state.running)[: max(1, self._terminal.height - 2)]:
             seconds = (now - (state.nodes[path].started_ms or now)) / 1000
             line = f"{SIGNS['running']} {path}  {seconds:.1f} s  {self._progress.get(path, '')}"
-            lines.append(Text(line, overflow="ellipsis", no_wrap=True))
+            lines.append(Text(plain(line), overflow="ellipsis", no_wrap=True))
         return Group(*lines)
 
 
@@ -178,9 +178,11 @@ def summary(document: Mapping[str, object]) -> list[str]:
 
 def _value(value: object) -> str:
     import json
+    import shlex
 
     if isinstance(value, Mapping) and {"digest", "name", "size"} <= value.keys():
-        return f"{value['name']} ({value['size']} bytes)  polyphony artifacts get {value['digest']} -o {value['name']}"
+        get = shlex.join(["polyphony", "artifacts", "get", str(value["digest"]), "-o", str(value["name"])])
+        return f"{value['name']} ({value['size']} bytes)  {get}"
     return first_line(json.dumps(value, ensure_ascii=False), 100)
 
 

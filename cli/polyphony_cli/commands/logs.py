@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
-from polyphony_cli.console import Console
+from polyphony_cli.console import Console, json_text
 
 
 @click.command()
@@ -21,5 +19,5 @@ def command(console: Console, run: str, node: str | None, follow: bool) -> int:
 
     folder = run_folder(console, run)
     for entry in follow_logs(folder, node) if follow else read_logs(folder, node):
-        click.echo(json.dumps(entry, ensure_ascii=False))
+        click.echo(json_text(entry))
     return 0
