@@ -56,10 +56,10 @@ def metrics() -> Response:
 
 @blueprint.get("/schemas/<name>.json")
 def schema(name: str) -> Response:
-    """A JSON Schema of the formats."""
-    folder = resources.files("polyphony_schemas") / "json_schemas"
-    known = {entry.name: entry for entry in folder.iterdir()} if folder.is_dir() else {}
-    entry = known.get(f"{name}.json") or known.get(f"{name}.schema.json")
+    """A JSON Schema of the formats, as the installed ``polyphony_schemas`` carries them."""
+    folder = resources.files("polyphony_schemas") / "generated"
+    known = {entry.name: entry for entry in folder.iterdir() if entry.name.endswith(".json")}
+    entry = known.get(f"{name}.json")
     if entry is None:
         raise UnknownError("PLY4002", f"no schema {name!r}", hint=f"there are: {', '.join(sorted(known))}")
     response = Response(entry.read_bytes(), mimetype="application/schema+json")

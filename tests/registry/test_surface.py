@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ from polyphony_registry.tables import Base
 from polyphony_registry.upkeep import Upkeep
 from polyphony_registry.web import services_of
 from polyphony_schemas.errors import PolyphonyError
+from polyphony_schemas.published import json_schemas
 from support.registry_running import new_registry
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -93,8 +95,18 @@ def test_every_error_code_of_the_server_is_documented() -> None:
     used: set[str] = set()
     for path in [*(ROOT / "registry").rglob("*.py"), ROOT / "cli/polyphony_cli/commands/registry_server.py"]:
         used |= set(re.findall(r"\bPLY4\d{3}\b", path.read_text()))
-    text = (ROOT / "docs" / "errors" / "registry.md").read_text()
+    text = (ROOT / "docs" / "errors.md").read_text()
     assert used == set(re.findall(r"\| (PLY4\d{3}) \|", text))
+
+
+def test_the_schemas_of_the_formats_are_served_as_they_are_packaged(app: Flask) -> None:
+    client = app.test_client()
+    for name, schema in json_schemas().items():
+        answer = client.get(f"/schemas/{name}")
+        assert (answer.status_code, answer.mimetype) == (200, "application/schema+json")
+        assert json.loads(answer.data)["$id"] == schema["$id"]
+    for name in ("nothing.json", "__init__.json", "..%2fmelody.json", ".json"):
+        assert client.get(f"/schemas/{name}").status_code == 404
 
 
 def test_errors_are_problem_documents_with_code_and_hint(app: Flask) -> None:

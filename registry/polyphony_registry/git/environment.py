@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from polyphony_registry.errors import SetupError
+from polyphony_registry.git.protocol import DEFAULT_BRANCH
 from polyphony_registry.settings import Settings
 
 
@@ -37,7 +38,7 @@ def git_config(settings: Settings) -> dict[str, str]:
         "pack.windowMemory": "32m",
         "pack.writeReverseIndex": "true",
         "gc.auto": "0",
-        "init.defaultBranch": "main",
+        "init.defaultBranch": DEFAULT_BRANCH.removeprefix("refs/heads/"),
     }
 
 

@@ -100,6 +100,17 @@ class GitProgram:
         """See GitService."""
         self._git(["-C", str(self.path(repository)), "update-ref", ref, commit])
 
+    def advance(self, repository: Repository, ref: str, commit: str) -> bool:
+        """See GitService: compared and swapped, so a push at the same moment is never undone."""
+        place = ["-C", str(self.path(repository))]
+        old = self.resolve(repository, ref)
+        if old == commit:
+            return True
+        if old is not None and self._run([*place, "merge-base", "--is-ancestor", old, commit]).returncode:
+            return False
+        moved = self._run([*place, "update-ref", ref, commit, old or "0" * len(commit)])
+        return not moved.returncode
+
     def delete_ref(self, repository: Repository, ref: str) -> None:
         """See GitService."""
         self._git(["-C", str(self.path(repository)), "update-ref", "-d", ref])
@@ -109,19 +120,22 @@ class GitProgram:
         return read_commit(self.path(repository), commit, git_environment(self._settings))
 
     def _git(self, arguments: list[str]) -> bytes:
-        done = subprocess.run(
-            ["git", *arguments],
-            env=git_environment(self._settings),
-            capture_output=True,
-            check=False,
-            timeout=60,
-        )
+        done = self._run(arguments)
         if done.returncode:
             _LOG.error("git %s: %s", arguments, done.stderr.decode(errors="replace"))
             raise GitError(
                 "PLY4308", f"git ended with status {done.returncode}", hint="ask the operator", status=500
             )
         return done.stdout
+
+    def _run(self, arguments: list[str]) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            ["git", *arguments],
+            env=git_environment(self._settings),
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
 
     def _stream(self, argv: list[str], body: IO[bytes] | None, version: str | None) -> Iterator[bytes]:
         if not self._slots.acquire(timeout=self._settings.git_wait):

@@ -12,6 +12,8 @@ from typing import IO, Literal, Protocol
 from polyphony_schemas.trust.tree import Entries
 
 Service = Literal["upload-pack", "receive-pack"]
+# What HEAD of every repository means: the branch that a plain clone checks out.
+DEFAULT_BRANCH = "refs/heads/main"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,10 @@ class GitService(Protocol):
 
     def write_ref(self, repository: Repository, ref: str, commit: str) -> None:
         """Point a ref at a commit, made or moved."""
+        ...
+
+    def advance(self, repository: Repository, ref: str, commit: str) -> bool:
+        """Make a branch at a commit, or move it there from an ancestor; anything else stays. Whether it is there now."""
         ...
 
     def delete_ref(self, repository: Repository, ref: str) -> None:

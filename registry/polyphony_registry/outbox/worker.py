@@ -1,7 +1,7 @@
 """Does what follows a commit, in order, once: only one process drains at a time, and every job may be repeated.
 
 ``seal`` publishes one checkpoint and all it needs: archives, bundles, tiles, index files, then the note.
-``version`` writes the tag, drops the staging ref, and updates search. A ``seal`` that fails holds up later seals,
+``version`` writes the tag, moves ``main`` forward for plain ``git clone``, drops the staging ref, updates search. A ``seal`` that fails holds up later seals,
 so nobody ever sees a checkpoint whose files are missing; a ``version`` that fails holds up nothing.
 """
 
@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from polyphony_registry.database import Database
-from polyphony_registry.git.protocol import GitService, Repository
+from polyphony_registry.git.protocol import DEFAULT_BRANCH, GitService, Repository
 from polyphony_registry.index.writer import IndexWriter
 from polyphony_registry.log.files import published_size, write_checkpoint, write_tiles
 from polyphony_registry.log.keeper import SEAL_JOB, LogKeeper, newest_checkpoint
@@ -165,6 +165,7 @@ class Outbox:
         package = session.get_one(Package, version.package)
         repository = Repository(package.owner, package.name)
         self._git.write_ref(repository, f"refs/tags/v{version.version}", version.commit)
+        self._git.advance(repository, DEFAULT_BRANCH, version.commit)
         self._git.delete_ref(repository, f"refs/staging/{version.commit}")
         if package.latest == version.version:
             self._search.replace([_entry(package, version)])
