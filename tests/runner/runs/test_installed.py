@@ -13,6 +13,7 @@ from polyphony_runner.journal import read_journal
 from polyphony_runner.runs.assemble import RunRequest, assemble
 from polyphony_runner.runs.errors import RunConsentError
 from polyphony_runner.runs.installed import locate
+from polyphony_runner.runs.resuming import resume
 from polyphony_runner.runs.session import begin
 from polyphony_schemas.errors import PolyphonyError
 from polyphony_schemas.trust.tree import Entry
@@ -77,6 +78,28 @@ def test_a_changed_file_of_the_store_is_refused(here: World) -> None:
     with pytest.raises(PolyphonyError) as refused:
         locate("acme/uses", here.home)
     assert refused.value.code == "PLY5902"
+
+
+def test_resuming_hashes_the_store_again_before_anything_is_written(here: World, tmp_path: Path) -> None:
+    here.install("acme/uses")
+    place = locate("acme/uses", here.home)
+    assembled = assemble(RunRequest(place.path, tree=place.tree, work=tmp_path), here.home, place.packages)
+    folder = assembled.folder
+    begin(assembled, here.home).journal.close()
+    resume(folder, here.home).journal.close()
+    before = folder.journal.read_bytes()
+
+    package = Path(assembled.record.packages["acme/step@^1"].root)
+    package.chmod(0o755)
+    (package / "node.py").chmod(0o644)
+    (package / "node.py").write_bytes(b"# another program\n")
+    with pytest.raises(PolyphonyError) as refused:
+        resume(folder, here.home)
+    assert refused.value.code == "PLY5902"
+    assert folder.journal.read_bytes() == before
+    (package / "node.py").write_bytes(b"")
+    (package / "node.py").chmod(0o444)
+    resume(folder, here.home).journal.close()
 
 
 def test_the_same_melody_by_its_path_needs_consent(here: World, tmp_path: Path) -> None:
