@@ -86,9 +86,11 @@ class Page:
 
     @property
     def passed(self) -> bool:
-        """Nothing that must be mended: no failing test, no finding of level error, no part that is missing."""
-        failed = self.tests.failed if self.tests else 0
-        return not failed and not self.missing and not any(f.severity == "error" for f in self.findings or [])
+        """Nothing that must be mended: no failing test, no finding of level error, no rejection, no missing part."""
+        failed = self.tests is not None and self.tests.failed > 0
+        rejected = self.review is not None and self.review.verdict == "reject"
+        severe = any(finding.severity == "error" for finding in self.findings or [])
+        return not (failed or rejected or severe or self.missing)
 
     @property
     def outcome(self) -> str:
@@ -100,7 +102,7 @@ class Page:
             parts.append(counted(len(self.findings), "finding"))
         if self.review is not None:
             parts.append(f"{counted(len(self.review.remarks), 'remark')} by the reviewer")
-        parts += [f"the {name} are missing" for name in self.missing]
+        parts += [f"{name} missing" for name in self.missing]
         text = ", ".join(parts) or "nothing was checked"
         return text[0].upper() + text[1:]
 
@@ -112,7 +114,8 @@ def tests_in_words(tests: Tests) -> str:
     if tests.failed:
         return f"{tests.failed} of {counted(tests.total, 'test')} failed"
     skipped = f", {tests.skipped} skipped" if tests.skipped else ""
-    return f"{'all ' if not skipped else ''}{counted(tests.passed, 'test')} passed{skipped}"
+    every = "all " if tests.passed == tests.total > 1 else ""
+    return f"{every}{counted(tests.passed, 'test')} passed{skipped}"
 
 
 def counted(number: int, word: str) -> str:
@@ -190,4 +193,4 @@ def review_of(review: Mapping[str, Any]) -> Review:
         )
         for remark in review["remarks"]
     ]
-    return Review(review["summary"], review.get("verdict", ""), remarks)
+    return Review(review["summary"], review.get("verdict", ""), list(dict.fromkeys(remarks)))

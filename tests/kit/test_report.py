@@ -80,7 +80,14 @@ def test_what_was_expected_and_is_missing_has_not_passed(kit: Kit) -> None:
     given = kit.succeed(
         "report", inputs={"findings": sarif()}, parameters={"expected": ["findings", "tests"]}
     )
-    assert (given["passed"], given["summary"]) == (False, "No findings, the tests are missing")
+    assert (given["passed"], given["summary"]) == (False, "No findings, tests missing")
+
+
+def test_a_reviewer_who_rejects_has_the_last_word_and_says_a_thing_once(kit: Kit) -> None:
+    remark = {"path": "a.py", "severity": "note", "message": "x"}
+    review = {"summary": "No", "verdict": "reject", "remarks": [remark, remark]}
+    given = kit.succeed("report", inputs={"review": review})
+    assert (given["passed"], given["summary"]) == (False, "1 remark by the reviewer")
 
 
 def test_findings_stand_by_severity_and_rule_and_the_rest_is_counted(kit: Kit, project: Path) -> None:
