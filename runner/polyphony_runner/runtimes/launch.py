@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -102,6 +103,15 @@ def may_be_warm(attempt: Attempt) -> bool:
         and not attempt.plan.has_copies
         and all(mount.mode == "ro" and not mount.inside.startswith("/in/") for mount in attempt.plan.mounts)
     )
+
+
+def sharing(attempt: Attempt) -> Hashable:
+    """Which calls may see each other's empty work folders: those that share a warm worker; None when run cold."""
+    if not may_be_warm(attempt):
+        return None
+    grants = json.dumps(attempt.assignment.grants, sort_keys=True, default=str)
+    secrets = tuple(sorted(attempt.secrets.values.items()))
+    return (attempt.prepared.package.root, tuple(attempt.plan.mounts), attempt.endpoints, secrets, grants)
 
 
 def warm_specification(attempt: Attempt, spec: SandboxSpec) -> WarmSpec:

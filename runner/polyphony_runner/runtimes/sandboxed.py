@@ -171,7 +171,8 @@ class SandboxedRuntime:
     async def _launched(
         self, attempt: Attempt, reader: EventReader, sink: Sink
     ) -> AsyncIterator[launch.Launched]:
-        async with self._scratch.folder(outputs=attempt.prepared.has_file_outputs) as work:
+        share = launch.sharing(attempt)
+        async with self._scratch.folder(outputs=attempt.prepared.has_file_outputs, share=share) as work:
             if attempt.plan.has_copies:
                 await in_thread(attempt.plan.prepare, work)
             try:

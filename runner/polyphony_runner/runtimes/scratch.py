@@ -11,7 +11,7 @@ import fcntl
 import os
 import stat
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -33,7 +33,7 @@ class Scratch:
         self._root = root
         self._session: Path | None = None
         self._lock = -1
-        self._spare: list[Path] = []
+        self._spare: dict[Hashable, list[Path]] = {}
 
     def session(self) -> Path:
         """This runtime's own folder, made at first use. Blocking."""
@@ -47,9 +47,14 @@ class Scratch:
         return self._session
 
     @asynccontextmanager
-    async def folder(self, *, outputs: bool) -> AsyncIterator[Path]:
-        """A new, empty work folder; with ``outputs`` it holds the folder that is shown at /out."""
-        outer = None if outputs or not self._spare else self._spare.pop()
+    async def folder(self, *, outputs: bool, share: Hashable = None) -> AsyncIterator[Path]:
+        """An empty work folder; with ``outputs`` it holds the folder that is shown at /out.
+
+        A folder that came back untouched is given out again, but only under the same ``share``: a warm worker
+        lives on, and what its extension left running there may keep a descriptor of every folder it was shown.
+        """
+        spare = self._spare.setdefault(share, [])
+        outer = None if outputs or not spare else spare.pop()
         if outer is None:
             outer = Path(tempfile.mkdtemp(prefix="node-", dir=self.session()))  # 0700: hides what is inside
             (outer / WORK).mkdir(mode=0o755)
@@ -60,8 +65,8 @@ class Scratch:
                 (work / OUT).chmod(0o777)  # inside a private folder; the sandbox's own user writes here
             yield work
         finally:
-            if not outputs and len(self._spare) < MAX_SPARE and _is_untouched(outer):
-                self._spare.append(outer)
+            if not outputs and len(spare) < MAX_SPARE and _is_untouched(outer):
+                spare.append(outer)
             else:
                 await in_thread(remove_tree, outer)
 

@@ -106,3 +106,48 @@ def test_a_node_that_writes_files_is_run_cold(bench: Bench) -> None:
     first, second = several(bench, uses, [{}, {}])
     assert isinstance(first, Success)
     assert isinstance(second, Success)
+
+
+def test_a_worker_never_keeps_sight_of_a_folder_that_another_node_gets(bench: Bench) -> None:
+    """Its extension can keep a process and a descriptor of every folder it was called in."""
+    spy = bench.python(
+        """
+import os, sys, time
+sys.modules['__main__'].clear = sys.modules['__main__'].left_over = list
+if os.fork() == 0:
+    folder = -1
+    while True:
+        try:
+            folder = os.open('/ws/call-1', os.O_RDONLY) if folder < 0 else folder
+            for name in os.listdir(folder):
+                with open('/tmp/seen', 'a') as seen:
+                    seen.write(name)
+        except OSError:
+            pass
+        time.sleep(0.001)
+def main(inputs, parameters, task, context):
+    time.sleep(0.05)
+    return {'out': os.path.exists('/tmp/seen') and open('/tmp/seen').read()}
+""",
+        **MANIFEST,
+    )
+    other = bench.python(
+        """
+import time
+def main(inputs, parameters, task, context):
+    open('private', 'w').close()
+    time.sleep(0.05)
+    return {'out': []}
+""",
+        outputs={"out": ANY},
+    )
+
+    async def calls() -> list[Outcome]:
+        try:
+            return [await bench.run(uses) for uses in (spy, other, spy)]
+        finally:
+            await bench.runtime.close()
+
+    *_, last = asyncio.run(calls())
+    assert isinstance(last, Success), last
+    assert last.outputs["out"] is False

@@ -129,6 +129,57 @@ def test_litter_retires_the_worker(here: Box, litter: str) -> None:
     run(test)
 
 
+def test_what_a_call_left_is_read_when_nothing_of_its_worker_is_alive(here: Box) -> None:
+    """The extension shares the server's interpreter: it can keep a process that holds the folder and goes on writing."""
+    keep = """
+import time
+server = sys.modules["__main__"]
+server.clear = server.left_over = list
+if os.fork() == 0:
+    folder = -1
+    while True:
+        try:
+            folder = os.open("/ws/call-1", os.O_RDONLY) if folder < 0 else folder
+            os.close(os.open(f"late-{time.time_ns()}", os.O_CREAT | os.O_WRONLY, dir_fd=folder))
+        except OSError:
+            pass
+        time.sleep(0.001)
+"""
+
+    async def test() -> None:
+        async with pool_of(here) as pool:
+            warm = warm_spec(here, mode=keep)
+            code = "import time\nos.chmod('.', 0o777)\ntime.sleep(0.1)\nopen('made', 'w').close()"
+            first = answer_of(await call(pool, here, code, warm=warm))
+            left = sorted(path.name for path in here.work.iterdir())
+            await asyncio.sleep(0.05)
+            assert sorted(path.name for path in here.work.iterdir()) == left
+            assert any(name.startswith("late-") for name in left)
+            second = answer_of(await call(pool, here, warm=warm))
+            assert second["cwd"] == "/ws/call-1", first
+
+    run(test)
+
+
+@pytest.mark.parametrize("answer", ["[" * 60_000, '{"rc": -' + "9" * 4300 + "}", "[1]", '{"rc": "0"}'])
+def test_a_forged_answer_of_the_server_is_a_crash_of_that_call(here: Box, answer: str) -> None:
+    forge = f"""
+server = sys.modules["__main__"]
+def serve(control, call):
+    server.socket.recv_fds(control, 1 << 16, 3)
+    control.send({answer.encode()!r})
+server.serve = serve
+"""
+
+    async def test() -> None:
+        async with pool_of(here) as pool:
+            ended = await call(pool, here, warm=warm_spec(here, mode=forge))
+            assert ended.kind == "crash"
+            answer_of(await call(pool, here))
+
+    run(test)
+
+
 def test_the_server_and_pid_1_cannot_be_looked_into(here: Box) -> None:
     code = """
 for pid in {1, os.getppid()}:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+import stat
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -72,11 +73,22 @@ class Call:
             for fd in (out_r, err_r, *((self.stdin,) if self.stdin >= 0 else ())):
                 os.close(fd)
             connections = await self._connections()
+            await self._end_unless_untouched(inside)
             if self.disk is not None and (verdict := self.disk.verdict()):
                 self.ending.because(verdict)
             self._move_out(inside)
         worker.retired = worker.worn(answer)
         return self._judge(answer, stdout, connections)
+
+    async def _end_unless_untouched(self, inside: Path) -> None:
+        """End the worker before anything that a call left is read: its extension may have kept a process alive."""
+        try:
+            untouched = stat.S_ISDIR(inside.lstat().st_mode) and not os.listdir(inside)  # noqa: PTH208  # fast
+        except OSError:
+            untouched = False
+        if not untouched:
+            self.worker.retired = self.worker.retired or "a call left files in its folder"
+            await self.worker.process.end()
 
     def _move_in(self, inside: Path) -> None:
         self.request.work.rename(inside)

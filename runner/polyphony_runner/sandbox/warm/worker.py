@@ -31,6 +31,7 @@ MAX_CALLS = 1000
 MAX_AGE = 600.0
 MAX_GROWTH = 64 << 20
 MESSAGE = 64 << 10
+MAX_NUMBER = 1 << 62
 RUN_COLD = "the node is run cold, which shows its own error"
 
 
@@ -165,11 +166,7 @@ class Worker:
                 except ConnectionResetError:
                     return {}
                 break
-        try:
-            answer = json.loads(message) if message else {}
-        except ValueError:
-            answer = {}
-        return answer if isinstance(answer, dict) else {}
+        return _answer(message)
 
     def worn(self, answer: dict[str, object]) -> str:
         """Why this worker must not take another call, or an empty text."""
@@ -192,3 +189,15 @@ class Worker:
         """End the sandbox and remove its folders. Safe to call twice."""
         stack, self._stack = self._stack, AsyncExitStack()
         await stack.aclose()
+
+
+def _answer(message: bytes) -> dict[str, object]:
+    """What the server said, which a hostile extension may have said in its place: numbers within bounds, or nothing."""
+    try:
+        answer = json.loads(message) if message else {}
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(answer, dict):
+        return {}
+    bounded = all(not isinstance(value, int) or abs(value) < MAX_NUMBER for value in answer.values())
+    return answer if bounded else {}
