@@ -1,0 +1,72 @@
+"""The pages in a real browser, without JavaScript: found, read, reached by keyboard, at any width, light and dark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Browser
+
+from support.browser import browser, overflows, page_of, snapshot
+from support.registry_running import Publisher, Running
+
+
+@pytest.fixture(scope="module")
+def running_browser() -> Iterator[Browser]:
+    with browser() as running:
+        yield running
+
+
+@pytest.fixture
+def package(registry: Running, publisher: Publisher) -> str:
+    answer = publisher.publish(registry.url, publisher.work_tree("trumpet"))
+    assert answer.status == 201, answer.body
+    return f"{publisher.owner}/trumpet"
+
+
+def test_a_visitor_searches_opens_the_package_and_sees_how_to_install_it(
+    running_browser: Browser, registry: Running, package: str
+) -> None:
+    with page_of(running_browser) as (page, complaints):
+        page.goto(registry.url)
+        page.get_by_role("searchbox").first.fill("trumpet")
+        page.keyboard.press("Enter")
+        page.get_by_role("link", name="trumpet").first.click()
+        assert page.url.endswith(f"/{package}")
+        assert page.get_by_role("heading", level=1).inner_text().strip().endswith("trumpet")
+        assert page.get_by_text(f"polyphony install {package}").first.is_visible()
+        assert complaints == []
+
+
+@pytest.mark.parametrize("width", [1280, 500, 320])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_load_whole_and_never_scroll_sideways(
+    running_browser: Browser,
+    registry: Running,
+    package: str,
+    tmp_path: Path,
+    width: int,
+    scheme: Literal["light", "dark"],
+) -> None:
+    with page_of(running_browser, width=width, scheme=scheme) as (page, complaints):
+        for path in (
+            "/",
+            "/search?q=trumpet",
+            f"/{package}",
+            f"/{package}/1.0.0",
+            f"/{package.split('/', maxsplit=1)[0]}",
+        ):
+            page.goto(registry.url + path)
+            assert not overflows(page), path
+            snapshot(page, tmp_path, path.strip("/").replace("/", "-") or "home")
+        assert complaints == []
+
+
+def test_the_first_tab_reaches_the_content(running_browser: Browser, registry: Running) -> None:
+    with page_of(running_browser) as (page, _):
+        page.goto(registry.url)
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        assert page.url.endswith("#content")
