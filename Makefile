@@ -20,3 +20,5 @@ run: setup ## Start a registry on loopback
 	@tools/serve.sh
 lock: setup ## Rewrite requirements.lock
 	@tools/lock.sh
+chaos: setup ## Kill runs at aimed moments; the report goes to bench/results/chaos.json
+	@.venv/bin/python tools/chaos.py --kills $${KILLS:-100} --seed $${SEED:-7} --mode sandbox --report bench/results/chaos.json
