@@ -76,19 +76,11 @@ def _packages(files: Mapping[str, bytes], manifest: Path, home: Home) -> dict[st
 
 def _interface(source: PackageSource, uses: str, folder: Path) -> PackageInterface | None:
     """The outside of one package; what is broken there counts as not here."""
-    from polyphony_runner.folder_files import FolderFiles
-    from polyphony_schemas.graph.interface import extension_interface
-    from polyphony_schemas.graph.schemas import JsonFiles, Schemas
-
     try:
         package = source.find(uses, folder)
     except PolyphonyError:
         return None
-    if package is None:
-        return None
-    return extension_interface(
-        package.manifest, Schemas("extension.yaml", JsonFiles(FolderFiles(package.root)))
-    )
+    return None if package is None else package.program.interface
 
 
 def _package_uses(value: object) -> Iterator[str]:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from polyphony_runner.errors import ClientError
-from polyphony_runner.folder_files import FolderFiles
 from polyphony_runner.home import Home
 from polyphony_runner.locked_packages import LockedPackages, packages_for_path
 from polyphony_runner.manifest import read_manifest
 from polyphony_runner.package_files import PackageFiles
 from polyphony_schemas.errors import PolyphonyError
-from polyphony_schemas.graph.interface import extension_interface
-from polyphony_schemas.graph.schemas import JsonFiles, Schemas
 from polyphony_schemas.problems import Problem
 from polyphony_schemas.program import PackageInterface
 from polyphony_schemas.validate import validate_tree
@@ -43,6 +40,5 @@ def _interfaces(texts: dict[str, bytes], source: LockedPackages) -> dict[str, Pa
         except PolyphonyError:
             continue
         if package is not None:
-            schemas = Schemas("extension.yaml", JsonFiles(FolderFiles(package.root)))
-            found[text] = extension_interface(package.manifest, schemas)
+            found[text] = package.program.interface
     return found

@@ -8,21 +8,21 @@ from pathlib import Path
 from typing import Protocol
 
 from polyphony_runner.errors import ClientError
-from polyphony_schemas.extension import Extension
 from polyphony_schemas.names import CoreReference, LocalReference, PackageReference, parse_uses
+from polyphony_schemas.program import Program
 from polyphony_schemas.values import TreeId
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """An extension that can be run: the folder that is mounted (read-only) and its manifest.
+    """An extension that can be run: the folder that is mounted (read-only) and what its manifest says.
 
     ``tree`` is None for an overridden or in-place package (``local``): nothing vouches for it. ``name`` is
     ``owner/name`` where a registry gave it one, else the manifest's own.
     """
 
     root: Path
-    manifest: Extension
+    program: Program
     tree: TreeId | None = None
     local: bool = False
     name: str = ""
@@ -110,13 +110,16 @@ def is_core(uses: str) -> bool:
 
 def read_extension(root: Path, *, tree: TreeId | None = None, local: bool = False, name: str = "") -> Package:
     """The extension in a folder; PLY2406 when it has none, ``FormatError`` PLY1500 when its manifest is invalid."""
+    from polyphony_runner.folder_schemas import folder_schemas
+    from polyphony_schemas.graph.interface import extension_program
     from polyphony_schemas.validate import load_extension
 
     for file in ("extension.yaml", "extension.yml", "extension.json"):
         path = root / file
         if path.is_file():
             manifest = load_extension(path.read_bytes(), str(path))
-            return Package(root, manifest, tree, local, name or manifest.name)
+            program = extension_program(manifest, folder_schemas(file, root))
+            return Package(root, program, tree, local, name or manifest.name)
     raise ClientError(
         "PLY2406",
         f"no extension.yaml in {str(root)!r}",

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from polyphony_runner.kept_graphs import dependencies_of, keep_graph, kept_graph
+from polyphony_runner.kept_graphs import dependencies_of, keep_melody, kept_melody
 from polyphony_runner.locking import read_lock
 from polyphony_runner.store import Store
 from polyphony_schemas.lock import Lock
+from polyphony_schemas.program import ProcessStart
 from polyphony_schemas.trust.tree import Entry
 from polyphony_schemas.values import TreeId
 from support.install_world import SIGNER, World, a_registry, using, world
@@ -48,8 +49,10 @@ def facts(here: World) -> tuple[Store, Lock, TreeId, dict[str, str]]:
 
 def test_installing_a_melody_keeps_its_graph(here: World) -> None:
     store, lock, tree, dependencies = facts(here)
-    graph = kept_graph(store, tree, dependencies)
-    assert graph is not None
+    kept = kept_melody(store, tree, dependencies)
+    assert kept is not None
+    graph = kept.graph
+    assert kept.packages["acme/loud@^1"].program.start == ProcessStart(("sh", "run.sh"))
     assert (graph.name, graph.version) == ("song", "1.0.0")
     assert list(graph.graph.nodes) == ["n0"]
     assert dependencies == {"acme/loud@^1": lock.packages["acme/loud@1.0.0"].tree}
@@ -57,25 +60,25 @@ def test_installing_a_melody_keeps_its_graph(here: World) -> None:
 
 def test_a_graph_of_other_dependencies_does_not_count(here: World) -> None:
     store, _, tree, _ = facts(here)
-    assert kept_graph(store, tree, {}) is None
-    assert kept_graph(store, tree, {"acme/loud@^1": "0" * 64}) is None
+    assert kept_melody(store, tree, {}) is None
+    assert kept_melody(store, tree, {"acme/loud@^1": "0" * 64}) is None
 
 
-@pytest.mark.parametrize("place", ["graph", "sha256", "dependencies"])
+@pytest.mark.parametrize("place", ["content", "sha256", "dependencies"])
 def test_a_changed_graph_does_not_count_and_is_compiled_again(here: World, place: str) -> None:
     store, lock, tree, dependencies = facts(here)
     path = store.beside(tree, "graph")
     document = json.loads(path.read_bytes())
     document[place] = str(document[place]).replace("song", "sung") + " "
     path.write_text(json.dumps(document))
-    assert kept_graph(store, tree, dependencies) is None
-    assert keep_graph(store, lock, "acme/song@1.0.0")
-    assert kept_graph(store, tree, dependencies) is not None
+    assert kept_melody(store, tree, dependencies) is None
+    assert keep_melody(store, lock, "acme/song@1.0.0")
+    assert kept_melody(store, tree, dependencies) is not None
 
 
 def test_a_damaged_file_does_not_count(here: World) -> None:
     store, _, tree, dependencies = facts(here)
     store.beside(tree, "graph").write_bytes(b"{")
-    assert kept_graph(store, tree, dependencies) is None
+    assert kept_melody(store, tree, dependencies) is None
     store.beside(tree, "graph").unlink()
-    assert kept_graph(store, tree, dependencies) is None
+    assert kept_melody(store, tree, dependencies) is None

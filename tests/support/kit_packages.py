@@ -99,17 +99,13 @@ class Kit:
 
 def defaults(package: Package) -> dict[str, JsonValue]:
     """What the Conductor fills in."""
-    schemas = package.manifest.parameter_schemas().items()
-    return {
-        name: schema["default"]
-        for name, schema in schemas
-        if isinstance(schema, dict) and "default" in schema
-    }
+    schemas = package.program.parameter_schemas().items()
+    return {name: schema["default"] for name, schema in schemas if "default" in schema}
 
 
 def declared(package: Package, inputs: Mapping[str, JsonValue]) -> dict[str, tuple[JsonValue, ...]]:
     """The declared grants with ``${ inputs.path }`` filled in; what is ``granted`` is the test's to give."""
-    grants = package.manifest.permissions.model_dump(exclude_none=True)
+    grants = package.program.interface.permissions
     text = json.dumps({key: items for key, items in grants.items() if items != "granted"})
     for name, value in inputs.items():
         text = text.replace(f'"${{ inputs.{name} }}"', json.dumps(value))

@@ -16,6 +16,7 @@ from polyphony_runner.packages import Package, PackageTable
 from polyphony_runner.runtimes.protocol import Assignment, Failure, NodeEvent, Outcome, Success
 from polyphony_runner.runtimes.sandboxed import SandboxedRuntime
 from polyphony_schemas.extension import Extension
+from polyphony_schemas.graph.interface import extension_program
 from polyphony_schemas.graph.model import Limits
 from polyphony_schemas.values import JsonObject, JsonValue, NodePath, RunId
 
@@ -58,7 +59,7 @@ class Bench:
         model = Extension.model_validate(
             {"extension": "v1", "name": name, "version": "1.0.0", "kind": "operator", **manifest}
         )
-        self.packages[f"./{name}"] = Package(folder, model, local=True, name=name)
+        self.packages[f"./{name}"] = Package(folder, extension_program(model), local=True, name=name)
         return f"./{name}"
 
     def python(self, source: str, **manifest: Any) -> str:

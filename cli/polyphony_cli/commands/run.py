@@ -65,6 +65,7 @@ def command(
         tree=place.tree,
         frozen=frozen,
         fetch=fetch_missing(console, frozen=frozen),
+        ready=place.ready,
     )
     assembled = assemble(request, home, place.packages)
     session = begin(assembled, home)

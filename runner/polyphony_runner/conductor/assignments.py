@@ -17,7 +17,6 @@ from polyphony_runner.runtimes.protocol import Assignment, Failure
 from polyphony_schemas.errors import ExpressionError
 from polyphony_schemas.expressions import evaluate_template
 from polyphony_schemas.graph.model import Limits
-from polyphony_schemas.permissions.declared import declared_of
 from polyphony_schemas.permissions.effective import effective
 from polyphony_schemas.values import JsonObject, JsonValue, NodePath, RunId
 
@@ -86,7 +85,7 @@ def _grants(node: Node, given: Mapping[str, JsonObject], context: RunContext) ->
     for key, template in node.spec.declared.items():
         declared[key] = _items(evaluate_template(template, environment))
     if package is not None:
-        for key, items in declared_of(package.manifest.permissions).items():
+        for key, items in package.program.interface.permissions.items():
             if items == "granted":
                 declared[key] = "granted"
     own = {key: _items(items) for key, items in given.get("permissions", {}).items()}

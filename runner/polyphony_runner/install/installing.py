@@ -16,7 +16,7 @@ from polyphony_runner.install.lock_change import differences, locked_facts, merg
 from polyphony_runner.install.plan import PARALLEL, Plan, make_plan
 from polyphony_runner.install.proof import encode_proof
 from polyphony_runner.install.resolve import Policy, Resolved, Resolver
-from polyphony_runner.kept_graphs import keep_graph
+from polyphony_runner.kept_graphs import keep_melody
 from polyphony_runner.locking import changing, locked_key, newest_locked, reachable, write_lock
 from polyphony_runner.registries.table import Registries
 from polyphony_runner.store import Store
@@ -200,7 +200,7 @@ def _keep_graphs(store: Store, lock: Lock, plan: Plan) -> None:
     """Compile the melodies of the plan, so that running them is quick."""
     for key, content in plan.contents.items():
         if content.manifest.kind == "melody" and key in lock.packages:
-            keep_graph(store, lock, key)
+            keep_melody(store, lock, key)
 
 
 def _bundles(resolved: Resolved) -> list[str]:

@@ -4,33 +4,36 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from polyphony_runner.home import Home
 from polyphony_runner.packages import FolderPackages, OverriddenPackages, Package, PackageSource, Sources
-from polyphony_runner.runs.consent import AskConsent, require_consent
+from polyphony_runner.runs.consent import AskConsent
 from polyphony_runner.runs.errors import RunError
 from polyphony_runner.runs.folder import PackageRecord, RunFolder, RunRecord, new_run_id
 from polyphony_runner.runs.inputs import read_inputs
-from polyphony_runner.runs.melody_file import (
-    MelodyFile,
-    compile_file,
-    find_packages,
-    read_melody,
-    refuse_later_features,
-)
+from polyphony_runner.runs.installed import Ready
 from polyphony_runner.runs.overrides import read_overrides
 from polyphony_schemas.errors import ExpressionError, UsageError
 from polyphony_schemas.expressions import evaluate_template
 from polyphony_schemas.graph.model import CompiledMelody
 from polyphony_schemas.names import PackageReference, parse_uses
+from polyphony_schemas.permissions.keys import Grants
 from polyphony_schemas.values import JsonValue, TreeId
+
+if TYPE_CHECKING:
+    from polyphony_runner.runs.melody_file import MelodyFile
 
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """What the person asked for. ``fetch`` verifies and locks what a melody on disk lacks, and gives a new source."""
+    """What the person asked for.
+
+    ``fetch`` verifies and locks what a melody on disk lacks, and gives a new source. ``ready`` is what was kept of an
+    installed melody; an override makes it count for nothing.
+    """
 
     melody: Path
     inputs: Sequence[str] = ()
@@ -43,6 +46,7 @@ class RunRequest:
     tree: TreeId | None = None
     frozen: bool = False
     fetch: Callable[[Path, Sequence[str]], PackageSource] | None = None
+    ready: Ready | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +65,60 @@ def assemble(request: RunRequest, home: Home, installed: PackageSource | None = 
     ``installed`` finds packages of registries. A melody from the store has a ``tree`` and needs no consent here:
     installing it was the consent.
     """
-    file = read_melody(request.melody)
-    overrides = read_overrides(file.folder, request.overrides, in_store=request.tree is not None)
+    score = _read(request, installed)
+    melody = score.melody
+    work = (request.work or Path.cwd()).absolute()
+    if not work.is_dir():
+        raise RunError("PLY2404", f"the work folder {str(work)!r} is no folder")
+    inputs = read_inputs(melody.inputs, request.inputs, request.inputs_file)
+    ceiling = evaluate_ceiling(melody, inputs)
+    if request.tree is None:
+        from polyphony_runner.runs.consent import require_consent
+
+        require_consent(
+            score.ceiling,
+            ceiling,
+            folder=score.folder,
+            work=work,
+            kept=home.runs / "consents.json",
+            accepted=request.accept_permissions,
+            ask=request.ask,
+        )
+    folder = RunFolder(home.runs / new_run_id(time.time_ns() // 1_000_000))
+    record = _record(folder, score, ceiling=ceiling, work=work, request=request)
+    folder.write(record, melody)
+    return AssembledRun(folder, record, melody, inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Score:
+    """A melody with its packages. ``ceiling`` as written; it is read only where somebody has to agree to it."""
+
+    folder: Path
+    melody: CompiledMelody
+    packages: Mapping[str, Package]
+    ceiling: Grants = field(default_factory=dict)
+
+
+def _read(request: RunRequest, installed: PackageSource | None) -> _Score:
+    folder = request.melody if request.melody.is_dir() else request.melody.parent
+    folder = folder.absolute()
+    overrides = read_overrides(folder, request.overrides, in_store=request.tree is not None)
     if request.frozen and overrides:
         raise UsageError(
             "PLY2410",
             f"--frozen takes what the lock names, and {', '.join(sorted(overrides))} is overridden",
             hint="leave --frozen or the overrides out",
         )
+    if request.ready is not None and not overrides:
+        return _Score(folder, request.ready.graph, request.ready.packages)
+    return _compile(request, overrides, installed)
+
+
+def _compile(request: RunRequest, overrides: Mapping[str, Path], installed: PackageSource | None) -> _Score:
+    from polyphony_runner.runs.melody_file import compile_file, read_melody, refuse_later_features
+
+    file = read_melody(request.melody)
     sources: list[PackageSource] = [
         OverriddenPackages(overrides),
         FolderPackages(file.folder, request.tree),
@@ -78,28 +128,12 @@ def assemble(request: RunRequest, home: Home, installed: PackageSource | None = 
     packages = _find(file, sources, request)
     melody = compile_file(file, packages)
     refuse_later_features(file, melody)
-    work = (request.work or Path.cwd()).absolute()
-    if not work.is_dir():
-        raise RunError("PLY2404", f"the work folder {str(work)!r} is no folder")
-    inputs = read_inputs(melody.inputs, request.inputs, request.inputs_file)
-    ceiling = evaluate_ceiling(melody, inputs)
-    if request.tree is None:
-        require_consent(
-            file.ceiling,
-            ceiling,
-            folder=file.folder,
-            work=work,
-            kept=home.runs / "consents.json",
-            accepted=request.accept_permissions,
-            ask=request.ask,
-        )
-    folder = RunFolder(home.runs / new_run_id(time.time_ns() // 1_000_000))
-    record = _record(folder, file, packages, ceiling=ceiling, work=work, request=request)
-    folder.write(record, melody)
-    return AssembledRun(folder, record, melody, inputs)
+    return _Score(file.folder, melody, packages, file.ceiling)
 
 
 def _find(file: MelodyFile, sources: Sequence[PackageSource], request: RunRequest) -> dict[str, Package]:
+    from polyphony_runner.runs.melody_file import find_packages
+
     try:
         return find_packages(file, Sources(sources))
     except RunError as error:
@@ -124,8 +158,7 @@ def evaluate_ceiling(melody: CompiledMelody, inputs: Mapping[str, JsonValue]) ->
 
 def _record(
     folder: RunFolder,
-    file: MelodyFile,
-    packages: Mapping[str, Package],
+    score: _Score,
     *,
     ceiling: Mapping[str, JsonValue],
     work: Path,
@@ -133,17 +166,15 @@ def _record(
 ) -> RunRecord:
     return RunRecord(
         run=folder.run,
-        name=file.melody.name,
-        version=file.melody.version,
-        folder=str(file.folder),
+        name=score.melody.name,
+        version=score.melody.version,
+        folder=str(score.folder),
         work=str(work),
-        local=request.tree is None or any(package.local for package in packages.values()),
+        local=request.tree is None or any(package.local for package in score.packages.values()),
         tree=request.tree,
         packages={
-            uses: PackageRecord(
-                str(package.root), package.tree, package.local, package.name, package.manifest.version
-            )
-            for uses, package in packages.items()
+            uses: PackageRecord(str(package.root), package.tree, package.local, package.name, package.program)
+            for uses, package in score.packages.items()
         },
         ceiling=ceiling,
         unsafe_no_sandbox=request.unsafe_no_sandbox,

@@ -15,11 +15,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from polyphony_schemas.graph.codec import from_json, to_json
-
 from polyphony_runner.files import private_folder, write_atomic
 from polyphony_runner.runs.errors import RunError
+from polyphony_schemas import program
+from polyphony_schemas.graph.codec import from_json, to_json
 from polyphony_schemas.graph.model import CompiledMelody
+from polyphony_schemas.program import Program
 from polyphony_schemas.values import JsonObject, JsonValue, RunId
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -34,22 +35,27 @@ def new_run_id(now_ms: int) -> RunId:
 
 @dataclass(frozen=True, slots=True)
 class PackageRecord:
-    """Which package a node's ``uses`` meant, so that resuming needs neither lock nor override."""
+    """Which package a node's ``uses`` meant, so that resuming needs neither lock, override nor manifest."""
 
     root: str
     tree: str | None
     local: bool
-    name: str = ""
-    version: str = ""
+    name: str
+    program: Program
+
+    @property
+    def version(self) -> str:
+        """The package's version."""
+        return self.program.interface.version
 
     def to_json(self) -> dict[str, JsonValue]:
-        """As kept in ``run.json`` and told by ``run.created``."""
+        """As kept in ``run.json``."""
         return {
             "root": self.root,
             "tree": self.tree,
             "local": self.local,
             "name": self.name,
-            "version": self.version,
+            "program": program.to_json(self.program),
         }
 
 
@@ -111,7 +117,7 @@ def _package(value: JsonValue) -> PackageRecord:
         tree=None if fields["tree"] is None else str(fields["tree"]),
         local=bool(fields["local"]),
         name=str(fields["name"]),
-        version=str(fields["version"]),
+        program=program.from_json(fields["program"]),
     )
 
 

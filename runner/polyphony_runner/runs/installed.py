@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from polyphony_runner.home import Home
-from polyphony_runner.locked_packages import installed_melody, packages_for_path
-from polyphony_runner.packages import PackageSource
+from polyphony_runner.kept_graphs import KeptMelody, dependencies_of, kept_melody
+from polyphony_runner.locked_packages import InstalledMelody, installed_melody, packages_for_path
+from polyphony_runner.packages import Package, PackageSource
+from polyphony_schemas.graph.model import CompiledMelody
 from polyphony_schemas.values import TreeId
 
 _PATH_START = (".", "/", "~")
 _PATH_END = (".yaml", ".yml", ".json")
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """An installed melody whose graph was kept: nothing of it has to be read or compiled."""
+
+    graph: CompiledMelody
+    packages: Mapping[str, Package]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +32,7 @@ class Place:
     path: Path
     tree: TreeId | None = None
     packages: PackageSource | None = None
+    ready: Ready | None = None
 
 
 def locate(text: str, home: Home) -> Place:
@@ -30,9 +42,35 @@ def locate(text: str, home: Home) -> Place:
         folder = (path if path.is_dir() else path.parent).absolute()
         return Place(path, packages=packages_for_path(home, folder))
     melody = installed_melody(home, text)
-    return Place(melody.locked.path, melody.locked.tree, melody.packages)
+    return Place(melody.locked.path, melody.locked.tree, melody.packages, _ready(melody))
 
 
 def is_path(text: str) -> bool:
     """Whether a word of the command line is a path and no name."""
     return text.startswith(_PATH_START) or text.endswith(_PATH_END)
+
+
+def _ready(melody: InstalledMelody) -> Ready | None:
+    """What was kept of a melody, its packages checked against the lock; None when it has to be read."""
+    packages = melody.packages
+    lock, key = packages.locks[0], melody.locked.key
+    kept = kept_melody(packages.store, melody.locked.tree, dependencies_of(lock, key))
+    return None if kept is None else _with_packages(kept, melody)
+
+
+def _with_packages(kept: KeptMelody, melody: InstalledMelody) -> Ready | None:
+    found: dict[str, Package] = {}
+    for uses, one in kept.packages.items():
+        if one.folder is not None:
+            found[uses] = Package(
+                melody.locked.path / one.folder,
+                one.program,
+                melody.locked.tree,
+                name=one.program.interface.name,
+            )
+            continue
+        located = melody.packages.locate(uses)
+        if located is None:
+            return None
+        found[uses] = Package(located.path, one.program, located.tree, name=located.name)
+    return Ready(kept.graph, found)

@@ -6,13 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from polyphony_runner.folder_files import FolderFiles
+from polyphony_runner.folder_schemas import folder_schemas
 from polyphony_runner.packages import Package, PackageSource, is_core
 from polyphony_runner.runs.errors import RunError
 from polyphony_schemas.graph.compile import compile_melody
-from polyphony_schemas.graph.interface import extension_interface
 from polyphony_schemas.graph.model import CompiledMelody
-from polyphony_schemas.graph.schemas import JsonFiles, Schemas
 from polyphony_schemas.melody import Melody
 from polyphony_schemas.permissions.declared import ceiling_of
 from polyphony_schemas.permissions.keys import Grants
@@ -34,13 +32,6 @@ class MelodyFile:
     def ceiling(self) -> Grants:
         """What the melody's nodes may have at most, as written."""
         return ceiling_of(self.melody.config.permissions)
-
-
-class _FilesOf(JsonFiles):
-    """JSON files of a folder that is listed only when a schema refers to one: it may be a large project."""
-
-    def __bool__(self) -> bool:
-        return True
 
 
 def read_melody(path: Path) -> MelodyFile:
@@ -84,14 +75,8 @@ def find_packages(melody: MelodyFile, source: PackageSource) -> dict[str, Packag
 
 def compile_file(melody: MelodyFile, packages: Mapping[str, Package]) -> CompiledMelody:
     """The graph; ``FormatError`` PLY1600 when the melody is invalid."""
-    interfaces = {
-        uses: extension_interface(
-            package.manifest, Schemas("extension.yaml", _FilesOf(FolderFiles(package.root)))
-        )
-        for uses, package in packages.items()
-    }
-    schemas = Schemas(melody.path.name, _FilesOf(FolderFiles(melody.folder)))
-    return compile_melody(melody.melody, interfaces, schemas)
+    interfaces = {uses: package.program.interface for uses, package in packages.items()}
+    return compile_melody(melody.melody, interfaces, folder_schemas(melody.path.name, melody.folder))
 
 
 def refuse_later_features(file: MelodyFile, melody: CompiledMelody) -> None:

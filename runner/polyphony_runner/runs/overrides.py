@@ -6,12 +6,10 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from polyphony_runner.runs.errors import RunError
 from polyphony_schemas.errors import UsageError
-from polyphony_schemas.melody_local import LOCAL_FILE, LocalFile
-from polyphony_schemas.yaml12 import read_document
+
+LOCAL_FILE = "melody.local.yaml"
 
 
 def read_overrides(folder: Path, words: Sequence[str], *, in_store: bool = False) -> dict[str, Path]:
@@ -38,6 +36,11 @@ def _of_file(folder: Path, *, in_store: bool) -> dict[str, Path]:
             f"{LOCAL_FILE} is part of the package: overrides may never travel with it",
             hint=f"git rm --cached {LOCAL_FILE} and add it to .gitignore",
         )
+    from pydantic import ValidationError
+
+    from polyphony_schemas.melody_local import LocalFile
+    from polyphony_schemas.yaml12 import read_document
+
     document = read_document(file.read_bytes(), LOCAL_FILE)
     try:
         overrides = LocalFile.model_validate(document.value).overrides

@@ -24,7 +24,7 @@ from polyphony_runner.conductor.state import RunState
 from polyphony_runner.conductor.storage import ValueStore
 from polyphony_runner.home import Home
 from polyphony_runner.journal.file import FileJournal
-from polyphony_runner.packages import PackageTable, read_extension
+from polyphony_runner.packages import Package, PackageTable
 from polyphony_runner.runs import control
 from polyphony_runner.runs.assemble import AssembledRun
 from polyphony_runner.runs.errors import RunError
@@ -209,8 +209,9 @@ def _open(folder: RunFolder, record: RunRecord, home: Home) -> Session:
 def _packages(record: RunRecord) -> PackageTable:
     return PackageTable(
         {
-            uses: read_extension(
+            uses: Package(
                 Path(one.root),
+                one.program,
                 tree=None if one.tree is None else TreeId(one.tree),
                 local=one.local,
                 name=one.name,

@@ -14,7 +14,7 @@ from polyphony_runner.runtimes.outputs import Collector
 from polyphony_runner.runtimes.protocol import NodeEvent, Sink, Success
 from polyphony_runner.runtimes.threads import in_thread
 from polyphony_runner.sandbox.spec import Exit
-from polyphony_schemas.extension import CommandRun
+from polyphony_schemas.program import CommandStart
 from polyphony_schemas.values import JsonValue
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ async def finish(
     for note in launched.ended.notes:
         sink(NodeEvent("log", {"level": "debug", "message": note}))
     collector = Collector(store, launched.work, attempt.masker, frozenset(_digests(attempt)))
-    run = attempt.prepared.run
-    if isinstance(run, CommandRun):
+    run = attempt.prepared.start
+    if isinstance(run, CommandStart):
         _judge_command(launched.ended, run, attempt)
         outputs = await in_thread(_command_outputs, launched.ended, collector)
     else:
@@ -59,7 +59,7 @@ def _judge(ended: Exit, reader: EventReader, attempt: Attempt) -> None:
     raise _failure(ended, attempt)
 
 
-def _judge_command(ended: Exit, run: CommandRun, attempt: Attempt) -> None:
+def _judge_command(ended: Exit, run: CommandStart, attempt: Attempt) -> None:
     accepted = ended.status in run.ok and (ended.kind is None or ended.kind not in _DECIDED)
     if not accepted:
         raise _failure(ended, attempt)

@@ -27,7 +27,7 @@ from polyphony_runner.sandbox.run import run_sandboxed
 from polyphony_runner.sandbox.spec import Connection, Exit, Level, Mount, SandboxSpec
 from polyphony_runner.sandbox.warm import WarmPool, WarmSpec
 from polyphony_runner.sandbox.warm.call import Request
-from polyphony_schemas.extension import CommandRun, PythonRun
+from polyphony_schemas.program import CommandStart, PythonStart
 from polyphony_schemas.values import JsonObject
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Launcher:
             write_secrets(attempt.secrets.values, work)
         spec = specification(attempt, work)
         log = LogLines(sink, attempt.masker)
-        command = isinstance(attempt.prepared.run, CommandRun)
+        command = isinstance(attempt.prepared.start, CommandStart)
         streams = Streams(
             on_line=None if command else reader.line,
             on_stderr=None if command else log.feed,
@@ -93,10 +93,10 @@ class Launcher:
 
 def may_be_warm(attempt: Attempt) -> bool:
     """Whether a call may share its sandbox with earlier ones: nothing it is shown can be written or is its own."""
-    run = attempt.prepared.run
+    start = attempt.prepared.start
     return (
-        isinstance(run, PythonRun)
-        and run.warm
+        isinstance(start, PythonStart)
+        and start.warm
         and attempt.level != "none"
         and not attempt.prepared.has_file_outputs
         and not attempt.index.env
@@ -161,7 +161,7 @@ def specification(attempt: Attempt, work: Path) -> SandboxSpec:
         parameters=parameters,
         secrets=secrets,
     )
-    cancellable = prepared.package.manifest.cancellable and not isinstance(prepared.run, CommandRun)
+    cancellable = prepared.interface.cancellable and not isinstance(prepared.start, CommandStart)
     environment: JsonObject = {"inputs": inputs, "parameters": parameters, "task": assignment.task}
     return SandboxSpec(
         argv=_argv(attempt, environment, programs),
@@ -171,7 +171,7 @@ def specification(attempt: Attempt, work: Path) -> SandboxSpec:
         endpoints=attempt.endpoints,
         secrets=attempt.secrets.values,
         limits=bounds(merged(assignment.limits, prepared.limits), attempt.times.wall),
-        stdin=b"" if isinstance(prepared.run, CommandRun) else line,
+        stdin=b"" if isinstance(prepared.start, CommandStart) else line,
         cancel_message=CANCEL if cancellable else b"",
         host_proxy=_host_proxy() if attempt.endpoints else None,
     )
@@ -179,7 +179,7 @@ def specification(attempt: Attempt, work: Path) -> SandboxSpec:
 
 def _argv(attempt: Attempt, environment: JsonObject, programs: Mapping[str, Path]) -> tuple[str, ...]:
     prepared = attempt.prepared
-    if isinstance(prepared.run, PythonRun):
+    if isinstance(prepared.start, PythonStart):
         return python_argv(attempt)
     root = prepared.package.root
     made = argv(prepared.words, environment, root)
@@ -190,11 +190,11 @@ def _argv(attempt: Attempt, environment: JsonObject, programs: Mapping[str, Path
 
 def python_argv(attempt: Attempt) -> tuple[str, ...]:
     """The words that start a Python function cold."""
-    run = attempt.prepared.run
-    assert isinstance(run, PythonRun)  # noqa: S101  # told apart by the caller
+    run = attempt.prepared.start
+    assert isinstance(run, PythonStart)  # noqa: S101  # told apart by the caller
     start = (str(own_interpreter().executable), "-I", "-S", "-X", "utf8", f"{NODE_FOLDER}/python_node.py")
     site = (str(attempt.environment.site_packages),) if attempt.environment else ()
-    return (*start, run.python, "/ext", *site)
+    return (*start, run.function, "/ext", *site)
 
 
 def _environment(attempt: Attempt, programs: bool) -> dict[str, str]:
@@ -215,7 +215,7 @@ def _environment(attempt: Attempt, programs: bool) -> dict[str, str]:
 
 def _mounts(attempt: Attempt, work: Path, programs: Mapping[str, Path]) -> tuple[Mount, ...]:
     mounts = [attempt.prepared.mount, *own_interpreter().mounts()]
-    if isinstance(attempt.prepared.run, PythonRun):
+    if isinstance(attempt.prepared.start, PythonStart):
         mounts.append(Mount(INSIDE, NODE_FOLDER, shared=True))
     if attempt.environment is not None:
         mounts.append(attempt.environment.mount)

@@ -11,11 +11,8 @@ from polyphony_runner.packages import Package
 from polyphony_runner.runtimes.failures import NodeError
 from polyphony_runner.runtimes.words import compile_words
 from polyphony_runner.sandbox.spec import Mount
-from polyphony_schemas.extension import CommandRun, Extension, ProcessRun, PythonRun
-from polyphony_schemas.graph.interface import extension_interface
 from polyphony_schemas.graph.model import Expression, Limits, Port
-from polyphony_schemas.program import PackageInterface
-from polyphony_schemas.scalars import parse_duration, parse_size
+from polyphony_schemas.program import CommandStart, PackageInterface, ProcessStart, PythonStart, Start
 from polyphony_schemas.values import JsonObject, JsonValue
 
 
@@ -28,7 +25,7 @@ class Prepared:
     """
 
     package: Package
-    run: PythonRun | ProcessRun | CommandRun
+    start: PythonStart | ProcessStart | CommandStart
     interface: PackageInterface
     schemas: Mapping[str, JsonObject]
     words: tuple[str | Expression, ...]
@@ -58,58 +55,31 @@ class Prepared:
 
 def prepare(package: Package) -> Prepared:
     """Read an extension. NodeError when it asks for a kind of program that is not built, or cannot be read."""
-    manifest = package.manifest
-    run = manifest.run
-    if not isinstance(run, PythonRun | ProcessRun | CommandRun):
+    program = package.program
+    start, interface = program.start, program.interface
+    if not isinstance(start, PythonStart | ProcessStart | CommandStart):
         raise NodeError(
             "unavailable",
             "PLY3501",
-            f"{manifest.name!r} runs by {run.kind!r}, which this version cannot start",
+            f"{interface.name!r} runs by {start.kind!r}, which this version cannot start",
             hint="use an extension that runs by python, process or command",
         )
-    words: tuple[str | Expression, ...] = ()
-    if isinstance(run, ProcessRun):
-        words = compile_words(run.process)
-    elif isinstance(run, CommandRun):
-        words = compile_words(run.command)
-    interface = extension_interface(manifest)
-    schemas = _schemas(interface)
     return Prepared(
         package=package,
-        run=run,
+        start=start,
         interface=interface,
-        schemas=schemas,
-        words=words,
-        requirements=_requirements(run, package.root),
-        limits=_limits(manifest),
+        schemas={name: port.schema for name, port in interface.inputs.items()} | program.parameter_schemas(),
+        words=() if isinstance(start, PythonStart) else compile_words(start.words),
+        requirements=_requirements(start, package.root),
+        limits=program.limits,
         has_file_outputs=any(has_mark(port.schema) for port in interface.outputs.values()),
     )
 
 
-def _schemas(interface: PackageInterface) -> dict[str, JsonObject]:
-    schemas = {name: port.schema for name, port in interface.inputs.items()}
-    properties = interface.parameters.get("properties")
-    if isinstance(properties, Mapping):
-        schemas |= {name: schema for name, schema in properties.items() if isinstance(schema, Mapping)}
-    return schemas
-
-
-def _requirements(run: object, root: Path) -> bytes | None:
-    if not isinstance(run, PythonRun) or run.requirements is None:
+def _requirements(start: Start, root: Path) -> bytes | None:
+    if not isinstance(start, PythonStart) or start.requirements is None:
         return None
-    path = root / run.requirements
+    path = root / start.requirements
     if path.is_symlink() or not path.is_file():
-        raise NodeError("configuration", "PLY3601", f"the extension has no file {run.requirements!r}")
+        raise NodeError("configuration", "PLY3601", f"the extension has no file {start.requirements!r}")
     return path.read_bytes()
-
-
-def _limits(manifest: Extension) -> Limits:
-    declared = manifest.limits
-    return Limits(
-        timeout_ms=None if declared.timeout is None else parse_duration(declared.timeout),
-        cpu_ms=None if declared.cpu is None else parse_duration(declared.cpu),
-        memory=None if declared.memory is None else parse_size(declared.memory),
-        output=None if declared.output is None else parse_size(declared.output),
-        disk=None if declared.disk is None else parse_size(declared.disk),
-        processes=declared.processes,
-    )
