@@ -17,7 +17,6 @@ it: only a signed head proves where it came from.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable
@@ -28,40 +27,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic import JsonValue as PydanticJson
 
 from polyphony_schemas.errors import FormatError
+from polyphony_schemas.journal_line import FIRST_PREV, EventType, line_digest
 
 NO_EVENT = "PLY1820"
-FIRST_PREV = "0" * 64
-
-EventType = Literal[
-    "trigger.received",
-    "run.created",
-    "run.started",
-    "node.ready",
-    "node.started",
-    "node.progress",
-    "node.usage",
-    "node.connection",
-    "node.succeeded",
-    "node.failed",
-    "node.retrying",
-    "node.skipped",
-    "node.dead",
-    "node.cancelled",
-    "node.waiting",
-    "scope.opened",
-    "scope.round",
-    "scope.closed",
-    "signal.received",
-    "approval.given",
-    "undo.started",
-    "undo.done",
-    "undo.failed",
-    "run.halted",
-    "run.resumed",
-    "run.cancelling",
-    "run.finished",
-    "notification.sent",
-]
 _PATH_PART = r"[a-z][a-z0-9_]{0,62}(\[(0|[1-9][0-9]*)\])?"
 NODE_PATH_PATTERN = rf"^{_PATH_PART}(/{_PATH_PART})*$"
 TIME_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z$"
@@ -129,11 +97,6 @@ def decode_event(line: bytes) -> JournalEvent:
         f"got a line that is no journal event ({message[:200]})",
         hint="the journal was damaged or written by something else",
     )
-
-
-def line_digest(line: bytes) -> str:
-    """What the next line has to name as ``prev``."""
-    return hashlib.sha256(line).hexdigest()
 
 
 def verify_chain(lines: Iterable[bytes]) -> ChainCheck:

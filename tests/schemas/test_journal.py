@@ -9,14 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polyphony_schemas.errors import FormatError
-from polyphony_schemas.journal import (
-    FIRST_PREV,
-    JournalEvent,
-    decode_event,
-    encode_event,
-    line_digest,
-    verify_chain,
-)
+from polyphony_schemas.journal import JournalEvent, decode_event, encode_event, verify_chain
+from polyphony_schemas.journal_line import FIRST_PREV, line_digest
 
 
 def chain(length: int) -> list[bytes]:

@@ -95,7 +95,8 @@ def _lock(console: Console, near: Path, given: Path | None) -> Lock:
     for place in reversed(run_places(home_of(console), near, near)):
         lock = read_lock(place)
         if lock is not None:
-            whole = Lock(registries={**whole.registries, **lock.registries},
+            whole = Lock(
+                registries={**whole.registries, **lock.registries},
                 roots={**whole.roots, **lock.roots},
                 packages={**whole.packages, **lock.packages},
             )

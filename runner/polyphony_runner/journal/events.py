@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from typing import get_args
 
 from polyphony_runner.journal.errors import JournalError
-from polyphony_schemas.journal import FIRST_PREV, EventType, line_digest
+from polyphony_schemas.journal_line import FIRST_PREV, EventType, line_digest
 from polyphony_schemas.values import JsonObject
 
 __all__ = [

@@ -27,7 +27,8 @@ from pydantic import Field, StringConstraints
 
 from polyphony_schemas.errors import FormatError
 from polyphony_schemas.trust import canonical
-from polyphony_schemas.trust.encoding import Base64Digest, decode_base64, encode_base64, sha256_hex
+from polyphony_schemas.trust.encoding import decode_base64, encode_base64, sha256_hex
+from polyphony_schemas.trust.fields import Base64Digest
 from polyphony_schemas.trust.keys import PublicKey, Signer, hint_of
 from polyphony_schemas.trust.model import TrustModel
 from polyphony_schemas.trust.statement import PAYLOAD_TYPE

@@ -14,9 +14,6 @@ from __future__ import annotations
 
 import binascii
 import hashlib
-from typing import Annotated
-
-from pydantic import AfterValidator, Field, StringConstraints
 
 
 def sha256(data: bytes) -> bytes:
@@ -45,16 +42,3 @@ def decode_base64(text: str, length: int | None = None) -> bytes:
     if length is not None and len(data) != length:
         raise ValueError(f"{len(data)} bytes in base64, expected {length}")
     return data
-
-
-def _hash_in_base64(text: str) -> str:
-    decode_base64(text, 32)
-    return text
-
-
-# 64 lower-case hexadecimal digits.
-HexDigest = Annotated[str, StringConstraints(pattern=r"\A[0-9a-f]{64}\z")]
-# A SHA-256 value as base64, the form of key hints and of proof hashes.
-Base64Digest = Annotated[str, AfterValidator(_hash_in_base64)]
-# The number 1 and nothing equal to it: ``Literal[1]`` would take ``true``.
-One = Annotated[int, Field(ge=1, le=1)]

@@ -24,7 +24,8 @@ from pydantic import Field
 
 from polyphony_schemas.errors import FormatError
 from polyphony_schemas.trust import canonical
-from polyphony_schemas.trust.encoding import Base64Digest, HexDigest, One, decode_base64, encode_base64
+from polyphony_schemas.trust.encoding import decode_base64, encode_base64
+from polyphony_schemas.trust.fields import Base64Digest, HexDigest, One
 from polyphony_schemas.trust.keymap import Siblings, verify_absence, verify_head
 from polyphony_schemas.trust.merkle import leaf_hash, verify_inclusion
 from polyphony_schemas.trust.model import TrustModel

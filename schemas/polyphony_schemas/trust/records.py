@@ -20,7 +20,7 @@ from pydantic import Field, StringConstraints, TypeAdapter, ValidationError, mod
 
 from polyphony_schemas.errors import FormatError
 from polyphony_schemas.trust import canonical
-from polyphony_schemas.trust.encoding import HexDigest, One
+from polyphony_schemas.trust.fields import HexDigest, One
 from polyphony_schemas.trust.model import TrustModel, model_error
 from polyphony_schemas.trust.statement import (
     AccountId,

@@ -25,7 +25,8 @@ from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter, Vali
 
 from polyphony_schemas.errors import FormatError
 from polyphony_schemas.trust import canonical
-from polyphony_schemas.trust.encoding import Base64Digest, HexDigest, decode_base64
+from polyphony_schemas.trust.encoding import decode_base64
+from polyphony_schemas.trust.fields import Base64Digest, HexDigest
 from polyphony_schemas.trust.model import TrustModel, model_error
 
 _CODE = "PLY5002"
