@@ -8,13 +8,9 @@ from polyphony_runner.folder_files import FolderFiles
 from polyphony_schemas.graph.schemas import JsonFiles, Schemas
 
 
-class _LazyFiles(JsonFiles):
-    """JSON files of a folder that is listed only when a schema refers to one: it may be a large project."""
-
-    def __bool__(self) -> bool:
-        return True
-
-
 def folder_schemas(document: str, root: Path) -> Schemas:
-    """What the schemas of the document at the path ``document`` below ``root`` may refer to."""
-    return Schemas(document, _LazyFiles(FolderFiles(root)))
+    """What the schemas of the document at the path ``document`` below ``root`` may refer to.
+
+    The folder, which may be a large project, is listed only when a schema refers to a file.
+    """
+    return Schemas(document, JsonFiles(FolderFiles(root)))

@@ -32,7 +32,7 @@ def resolve_refs(
     """
     if not isinstance(schema, Mapping):
         return schema
-    bundle = _Bundle(files or {})
+    bundle = _Bundle({} if files is None else files)
     result = bundle.rewrite(schema, file, "", (), 0)
     if not bundle.parts or not isinstance(result, Mapping):
         return cast("JsonObject", result)

@@ -120,6 +120,19 @@ def test_bundles_files_relative_to_the_file_that_says_it() -> None:
     assert check_schema(bundled) == []
 
 
+class Unlisted(dict[str, JsonValue]):
+    """Files of a folder that nobody should list."""
+
+    def __len__(self) -> int:
+        raise AssertionError("listed")
+
+
+def test_files_are_not_listed_for_a_schema_that_refers_to_none() -> None:
+    schema: dict[str, JsonValue] = {"type": "array", "items": {"type": "string"}}
+    assert check_schema(schema, files=Unlisted()) == []
+    assert resolve_refs(schema, files=Unlisted()) == schema
+
+
 def test_checks_what_the_files_hold() -> None:
     files: dict[str, JsonValue] = {"a.json": {"pattern": "(?=x)"}}
     findings = check_schema({"$ref": "a.json"}, files=files)
