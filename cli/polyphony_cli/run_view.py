@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from polyphony_runner.conductor.state import Node, RunState
-    from polyphony_runner.journal.events import Event
+    from polyphony_schemas.journal import Event
 
 SIGNS = {
     "waiting": "○",

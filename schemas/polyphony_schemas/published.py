@@ -17,7 +17,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 def json_schemas() -> dict[str, dict[str, Any]]:
     """All schemas by file name."""
     from polyphony_schemas.extension import Extension
-    from polyphony_schemas.journal import JournalEvent
+    from polyphony_schemas.journal_document import JournalEvent
     from polyphony_schemas.lock_document import Lock
     from polyphony_schemas.melody import Melody
     from polyphony_schemas.melody_cases import TestCase

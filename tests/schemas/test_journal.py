@@ -7,27 +7,19 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from polyphony_schemas.errors import FormatError
-from polyphony_schemas.journal import JournalEvent, decode_event, encode_event, verify_chain
-from polyphony_schemas.journal_line import FIRST_PREV, line_digest
+from polyphony_schemas.journal import FIRST_PREV, Event, decode_line, encode_line, line_digest, verify_chain
+from polyphony_schemas.journal_document import JournalEvent
 
 
 def chain(length: int) -> list[bytes]:
     lines: list[bytes] = []
     prev = FIRST_PREV
     for seq in range(length):
-        event = JournalEvent(
-            v=1,
-            seq=seq,
-            at="2030-01-01T00:00:00.000Z",
-            type="node.ready",
-            node="fix[3]/lint",
-            attempt=1,
-            data={"é": seq},
-            prev=prev,
-        )
-        lines.append(encode_event(event))
+        event = Event(seq, 1_893_456_000_000, "node.ready", "fix[3]/lint", 1, {"é": seq})
+        lines.append(encode_line(event, prev))
         prev = line_digest(lines[-1])
     return lines
 
@@ -55,13 +47,18 @@ def test_sees_a_missing_and_a_repeated_line() -> None:
 
 def test_a_line_survives_reading_and_writing() -> None:
     (line,) = chain(1)
-    assert encode_event(decode_event(line)) == line
+    assert encode_line(*decode_line(line)) == line
 
 
 @pytest.mark.parametrize(
     "change",
     [
         {"v": 2},
+        {"seq": -1},
+        {"seq": 1.0},
+        {"data": []},
+        {"node": 7},
+        {"type": ["node.ready"]},
         {"type": "node.done"},
         {"node": "A b"},
         {"attempt": 0},
@@ -73,5 +70,18 @@ def test_a_line_survives_reading_and_writing() -> None:
 def test_refuses_what_is_no_event(change: dict[str, object]) -> None:
     document = {**json.loads(chain(1)[0]), **change}
     with pytest.raises(FormatError) as caught:
-        decode_event(json.dumps(document).encode())
+        decode_line(json.dumps(document).encode())
     assert caught.value.code == "PLY1820"
+    with pytest.raises(ValidationError):
+        JournalEvent.model_validate(document)
+
+
+@pytest.mark.parametrize("line", [b"", b"[]", b"{}", b"[" * 100_000, b"\xff", b"NaN"])
+def test_refuses_what_is_no_map_of_json(line: bytes) -> None:
+    with pytest.raises(FormatError) as caught:
+        decode_line(line)
+    assert caught.value.code == "PLY1820"
+
+
+def test_the_published_schema_takes_what_is_written() -> None:
+    JournalEvent.model_validate(json.loads(chain(1)[0]))

@@ -11,7 +11,6 @@ from polyphony_runner.conductor.evolve import evolve
 from polyphony_runner.conductor.moment import Draft, Moment
 from polyphony_runner.conductor.state import RunState
 from polyphony_runner.conductor.values import Stored
-from polyphony_runner.journal.events import Event
 from polyphony_runner.runtimes.protocol import Failure, Success
 from polyphony_schemas.expressions import compile_expression
 from polyphony_schemas.graph.model import (
@@ -28,6 +27,7 @@ from polyphony_schemas.graph.model import (
     Retry,
     Template,
 )
+from polyphony_schemas.journal import Event
 from polyphony_schemas.values import JsonValue
 
 _NODES = tuple(f"n{number}" for number in range(9))

@@ -20,8 +20,8 @@ from pathlib import Path
 from random import Random
 from typing import Literal
 
-from polyphony_runner.journal.events import Event
 from polyphony_runner.journal.file import read_journal
+from polyphony_schemas.journal import Event
 
 Mode = Literal["sandbox", "function"]
 _POLL_SECONDS = 0.0005

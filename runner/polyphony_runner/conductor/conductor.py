@@ -21,11 +21,11 @@ from polyphony_runner.conductor.executor import Done, Executor, Said
 from polyphony_runner.conductor.moment import Draft, Moment
 from polyphony_runner.conductor.state import RunState
 from polyphony_runner.conductor.storage import ValueStore
-from polyphony_runner.journal.events import Event
 from polyphony_runner.journal.protocol import Journal
 from polyphony_runner.runs.logs import RunLogs
 from polyphony_runner.runtimes.protocol import Assignment, Failure
 from polyphony_schemas.errors import PolyphonyError
+from polyphony_schemas.journal import Event
 from polyphony_schemas.values import JsonValue
 
 # Events appended in one go; a longer row of decisions is cut so that nodes start early.

@@ -14,7 +14,7 @@ from polyphony_runner.conductor.frames import open_frame
 from polyphony_runner.conductor.state import ROOT, Ending, RunState, RunStatus, run_status
 from polyphony_runner.conductor.values import values_in
 from polyphony_runner.journal.errors import JournalError
-from polyphony_runner.journal.events import Event
+from polyphony_schemas.journal import Event
 
 
 def evolve(state: RunState, event: Event) -> RunState:

@@ -11,7 +11,7 @@ from polyphony_runner.conductor.loops import pending
 from polyphony_runner.conductor.state import ROOT, Ending, LoopState, Node, Phase, RunState, run_status
 from polyphony_runner.conductor.values import Value, values_in
 from polyphony_runner.journal.errors import JournalError
-from polyphony_runner.journal.events import Event
+from polyphony_schemas.journal import Event
 from polyphony_schemas.values import JsonObject
 
 DIRECTIVE = ("inputs", "parameters", "task", "permissions")

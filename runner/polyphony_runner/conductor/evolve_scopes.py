@@ -11,8 +11,8 @@ from polyphony_runner.conductor.loops import completed, item_of, pending
 from polyphony_runner.conductor.state import LoopState, Node, RunState, error_of
 from polyphony_runner.conductor.values import Value, load, value_in, values_in
 from polyphony_runner.journal.errors import JournalError
-from polyphony_runner.journal.events import Event
 from polyphony_schemas.errors import ExpressionError
+from polyphony_schemas.journal import Event
 
 
 def _opened(state: RunState, event: Event) -> None:

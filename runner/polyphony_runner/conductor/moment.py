@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from polyphony_runner.journal.events import EventType
+from polyphony_schemas.journal import EventType
 from polyphony_schemas.values import JsonObject
 
 

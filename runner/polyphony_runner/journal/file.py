@@ -15,8 +15,9 @@ from types import TracebackType
 from typing import Self
 
 from polyphony_runner.journal.errors import JournalConflictError, JournalError
-from polyphony_runner.journal.events import FIRST_PREV, Event, decode_line, line_digest
 from polyphony_runner.journal.protocol import chain, check_next
+from polyphony_schemas.errors import FormatError
+from polyphony_schemas.journal import FIRST_PREV, Event, decode_line, line_digest
 
 _LOCK_TRIES = 5
 _LOCK_PAUSE = 0.02
@@ -160,7 +161,7 @@ def read_lines(path: Path) -> Iterator[tuple[Event, str]]:
         for seq, line in enumerate(stream):
             if not line.endswith(b"\n"):
                 return
-            event, named = decode_line(line[:-1])
+            event, named = _decode(line[:-1], f"line {seq + 1} of {path.name}")
             if event.seq != seq or named != prev:
                 what = f"number {event.seq}" if event.seq != seq else "a broken chain"
                 raise JournalError(
@@ -170,3 +171,12 @@ def read_lines(path: Path) -> Iterator[tuple[Event, str]]:
                 )
             prev = line_digest(line[:-1])
             yield event, prev
+
+
+def _decode(line: bytes, where: str) -> tuple[Event, str]:
+    try:
+        return decode_line(line)
+    except FormatError as error:
+        raise JournalError(
+            "PLY2103", f"{where}: {error.message}", hint="the journal was changed; restore it from a copy"
+        ) from None

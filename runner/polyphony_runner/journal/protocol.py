@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from polyphony_runner.journal.errors import JournalConflictError
-from polyphony_runner.journal.events import FIRST_PREV, Event, decode_line, encode_line, line_digest
+from polyphony_schemas.journal import FIRST_PREV, Event, decode_line, encode_line, line_digest
 
 
 class Journal(Protocol):

@@ -8,10 +8,10 @@ from itertools import islice
 from pathlib import Path
 
 from polyphony_runner.home import Home
-from polyphony_runner.journal.errors import JournalError
-from polyphony_runner.journal.events import Event, decode_line, format_time
 from polyphony_runner.journal.file import is_held
 from polyphony_runner.runs.folder import RunFolder, all_runs
+from polyphony_schemas.errors import FormatError
+from polyphony_schemas.journal import Event, decode_line, format_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,5 +73,5 @@ def _ends(journal: Path) -> tuple[Event | None, Event | None]:
     lines = tail.split(b"\n")[:-1]
     try:
         return decode_line(first.rstrip(b"\n"))[0], decode_line(lines[-1])[0] if lines else None
-    except JournalError:
+    except FormatError:
         return None, None

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from polyphony_runner.files import private_folder
-from polyphony_runner.journal.events import format_time
+from polyphony_schemas.journal import format_time
 from polyphony_schemas.values import JsonObject, JsonValue
 
 # What one attempt may write before the rest is dropped, with a word about it.

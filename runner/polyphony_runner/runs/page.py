@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from polyphony_runner.conductor.state import Node, RunState
-from polyphony_runner.journal.events import format_time
 from polyphony_runner.runs.folder import RunRecord
 from polyphony_runner.runs.page_style import STYLE
+from polyphony_schemas.journal import format_time
 from polyphony_schemas.values import JsonObject, JsonValue
 
 _STAFF_LINES = 5

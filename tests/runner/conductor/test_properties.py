@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from polyphony_runner.conductor.moment import Draft
 from polyphony_runner.conductor.state import FINAL, LIVE, WAITING, RunState
-from polyphony_runner.journal.events import Event
+from polyphony_schemas.journal import Event
 from support.conductor_simulation import World, random_melody
 
 _FINAL_EVENTS = frozenset(f"node.{status}" for status in FINAL)

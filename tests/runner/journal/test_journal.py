@@ -15,9 +15,15 @@ from hypothesis import strategies as st
 
 from polyphony_runner.journal import Event, FileJournal, Journal, JournalError, MemoryJournal, read_journal
 from polyphony_runner.journal.errors import JournalConflictError
-from polyphony_runner.journal.events import FIRST_PREV, decode_line, encode_line, format_time, parse_time
 from polyphony_runner.journal.file import is_held
-from polyphony_schemas.journal import verify_chain
+from polyphony_schemas.journal import (
+    FIRST_PREV,
+    decode_line,
+    encode_line,
+    format_time,
+    parse_time,
+    verify_chain,
+)
 
 Make = Callable[[], Journal]
 
