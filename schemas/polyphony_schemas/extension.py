@@ -1,4 +1,4 @@
-"""``extension.yaml``: one program, its ports, what it may touch, and how it is started (CONTRACT §5).
+"""``extension.yaml``: one program, its ports, what it may touch, and how it is started (docs/extension.md).
 
 >>> extension = Extension.model_validate({
 ...     "extension": "v1", "name": "shout", "version": "1.0.0", "kind": "operator",

@@ -1,4 +1,4 @@
-"""``melody.lock``: what was verified and chosen, so that every later run takes exactly that (CONTRACT §8).
+"""``melody.lock``: what was verified and chosen, so that every later run takes exactly that (docs/install.md).
 
 One JSON document, keys sorted, indent 1, LF; unknown keys are an error. The key of a package is
 ``OWNER/NAME@VERSION``; ``dependencies`` maps what is written in ``uses`` to such a key.

@@ -1,4 +1,4 @@
-"""Agreeing to what a melody given by path may touch: asked once for each path and permissions digest (CONTRACT §3)."""
+"""Agreeing to what a melody given by path may touch: asked once for each path and permissions digest (docs/melody.md)."""
 
 from __future__ import annotations
 

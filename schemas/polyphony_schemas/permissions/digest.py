@@ -1,7 +1,7 @@
 """The canonical document of a permission map and its digest: what is signed, shown and consented to.
 
 Empty keys are dropped, lists are sorted by their items' canonical bytes and unique, ``${ cel }`` and ``granted``
-stay as written; the digest is SHA-256 of the canonical JSON (CONTRACT §7).
+stay as written; the digest is SHA-256 of the canonical JSON (docs/install.md).
 
     >>> canonical_document({"run": ("make", "git", "make"), "env": ()})
     {'run': ['git', 'make']}

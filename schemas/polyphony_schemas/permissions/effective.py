@@ -1,4 +1,4 @@
-"""What a node really gets: declared ∩ node ∩ ceiling, after evaluation (CONTRACT §7).
+"""What a node really gets: declared ∩ node ∩ ceiling, after evaluation (docs/melody.md).
 
 - An extension that declares a concrete grant needs it: when node or ceiling lacks it, it is *missing* and the run
   is refused. ``granted`` takes whatever the node names.

@@ -1,4 +1,4 @@
-"""The permission map of a node, a ceiling or an extension, as it is written (CONTRACT §7).
+"""The permission map of a node, a ceiling or an extension, as it is written (docs/extension.md).
 
     >>> PermissionMap.model_validate({"network": ["api.example.com:443", "package-index"]}).network
     ('api.example.com:443', 'package-index')

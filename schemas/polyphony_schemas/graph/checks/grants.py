@@ -1,4 +1,4 @@
-"""Permissions before the run: what nodes name lies under the ceiling, what extensions need is there (CONTRACT §7).
+"""Permissions before the run: what nodes name lies under the ceiling, what extensions need is there (docs/melody.md).
 
 Grants that are computed are compared by their text, and where that cannot tell, at run time.
 """
