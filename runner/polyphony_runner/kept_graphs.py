@@ -98,12 +98,8 @@ def keep_melody(store: Store, lock: Lock, key: str) -> bool:
 def _compiled(store: Store, lock: Lock, key: str, tree: TreeId) -> KeptMelody | None:
     from polyphony_runner.locked_packages import LockedPackages
     from polyphony_runner.packages import FolderPackages, Sources
-    from polyphony_runner.runs.melody_file import (
-        compile_file,
-        find_packages,
-        read_melody,
-        refuse_later_features,
-    )
+    from polyphony_runner.runs.features import refuse_later_features
+    from polyphony_runner.runs.melody_file import compile_file, find_packages, read_melody
 
     root = store.path(tree)
     try:
@@ -112,7 +108,7 @@ def _compiled(store: Store, lock: Lock, key: str, tree: TreeId) -> KeptMelody | 
             file, Sources([FolderPackages(root, tree), LockedPackages([lock], store, key)])
         )
         graph = compile_file(file, packages)
-        refuse_later_features(file, graph)
+        refuse_later_features(graph)
     except PolyphonyError:
         return None
     return KeptMelody(

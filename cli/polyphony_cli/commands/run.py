@@ -48,6 +48,7 @@ def command(
     """Run a melody: a folder, its melody.yaml, or the name of an installed package."""
     from polyphony_cli.run_verbs import ask_consent, execute, fetch_missing, home_of
     from polyphony_runner.runs.assemble import RunRequest, assemble
+    from polyphony_runner.runs.features import not_acted_on
     from polyphony_runner.runs.installed import locate
     from polyphony_runner.runs.session import begin
 
@@ -70,6 +71,8 @@ def command(
     assembled = assemble(request, home, place.packages)
     session = begin(assembled, home)
     console.say(f"run {assembled.folder.run}")
+    if unused := not_acted_on(assembled.melody):
+        console.say(f"note: this version does nothing yet with config.{', config.'.join(unused)}")
     if unsafe_no_sandbox:
         console.say("warning: nodes run without isolation, as the flag says; the journal records it")
     return execute(console, session)

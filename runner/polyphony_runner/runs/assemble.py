@@ -12,6 +12,7 @@ from polyphony_runner.home import Home
 from polyphony_runner.packages import FolderPackages, OverriddenPackages, Package, PackageSource, Sources
 from polyphony_runner.runs.consent import AskConsent
 from polyphony_runner.runs.errors import RunError
+from polyphony_runner.runs.features import refuse_later_features
 from polyphony_runner.runs.folder import PackageRecord, RunFolder, RunRecord, new_run_id
 from polyphony_runner.runs.inputs import read_inputs
 from polyphony_runner.runs.installed import Ready
@@ -67,6 +68,7 @@ def assemble(request: RunRequest, home: Home, installed: PackageSource | None = 
     """
     score = _read(request, installed)
     melody = score.melody
+    refuse_later_features(melody)
     work = (request.work or Path.cwd()).absolute()
     if not work.is_dir():
         raise RunError("PLY2404", f"the work folder {str(work)!r} is no folder")
@@ -116,7 +118,7 @@ def _read(request: RunRequest, installed: PackageSource | None) -> _Score:
 
 
 def _compile(request: RunRequest, overrides: Mapping[str, Path], installed: PackageSource | None) -> _Score:
-    from polyphony_runner.runs.melody_file import compile_file, read_melody, refuse_later_features
+    from polyphony_runner.runs.melody_file import compile_file, read_melody
 
     file = read_melody(request.melody)
     sources: list[PackageSource] = [
@@ -127,7 +129,6 @@ def _compile(request: RunRequest, overrides: Mapping[str, Path], installed: Pack
         sources.append(installed)
     packages = _find(file, sources, request)
     melody = compile_file(file, packages)
-    refuse_later_features(file, melody)
     return _Score(file.folder, melody, packages, file.ceiling)
 
 

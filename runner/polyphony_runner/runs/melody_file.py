@@ -79,19 +79,6 @@ def compile_file(melody: MelodyFile, packages: Mapping[str, Package]) -> Compile
     return compile_melody(melody.melody, interfaces, folder_schemas(melody.path.name, melody.folder))
 
 
-def refuse_later_features(file: MelodyFile, melody: CompiledMelody) -> None:
-    """PLY2409 names everything the melody needs that this version does not run yet."""
-    grouped = {"concurrency group"} if file.melody.config.concurrency.group is not None else set[str]()
-    features = sorted((melody.features | grouped) - {"computed bounds"})
-    if features:
-        raise RunError(
-            "PLY2409",
-            f"this melody needs what this version does not run yet: {', '.join(features)}",
-            hint="validate and publish accept it; leave the feature out to run it now",
-            details={"features": features},
-        )
-
-
 def _uses(nodes: JsonValue) -> Iterator[str]:
     if not isinstance(nodes, Mapping):
         return

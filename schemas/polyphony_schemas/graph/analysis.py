@@ -16,6 +16,7 @@ from polyphony_schemas.graph.schemas import Schemas
 from polyphony_schemas.graph.sight import Sight, read_expression, read_template, read_templates
 from polyphony_schemas.graph.step import Context, read_permissions
 from polyphony_schemas.melody import Melody
+from polyphony_schemas.melody_config import Config
 from polyphony_schemas.permissions.declared import ceiling_of
 from polyphony_schemas.program import PackageInterface
 
@@ -79,10 +80,20 @@ def analyse(
         budget_wall_ms=milliseconds(config.budget.wall),
         budget_usd=config.budget.usd,
         budget_tokens=config.budget.tokens,
-        features=frozenset(builder.features),
+        features=frozenset(builder.features | _config_features(config)),
     )
     check_melody(Checked(melody, root, compiled, packages, schemas), findings)
     return Analysis(compiled, tuple(findings.items))
+
+
+def _config_features(config: Config) -> set[str]:
+    """What the configuration asks of whoever runs the melody, beyond its graph."""
+    wanted = {
+        "concurrency group": config.concurrency.group is not None,
+        "notify": bool(config.notify),
+        "retention": bool(config.retention.model_fields_set),
+    }
+    return {name for name, needed in wanted.items() if needed}
 
 
 def _read_triggers(melody: Melody, findings: Findings) -> None:

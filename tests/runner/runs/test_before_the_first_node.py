@@ -12,6 +12,7 @@ from polyphony_runner.home import Home
 from polyphony_runner.packages import OverriddenPackages, PackageSource
 from polyphony_runner.runs.assemble import AssembledRun, RunRequest, assemble
 from polyphony_runner.runs.errors import RunConsentError, RunError
+from polyphony_runner.runs.features import not_acted_on
 from polyphony_runner.runs.folder import RunFolder, find_run, new_run_id
 from polyphony_runner.runs.inputs import read_inputs
 from polyphony_schemas.errors import FormatError, PolyphonyError, UsageError
@@ -116,6 +117,12 @@ def test_groups_of_runs_are_refused_by_name(tmp_path: Path, home: Home) -> None:
     text = MELODY + "config: {concurrency: {group: \"${ 'deploy' }\"}}\n"
     with pytest.raises(RunError, match="concurrency group"):
         assemble(RunRequest(melody(tmp_path, text), work=tmp_path), home)
+
+
+def test_what_changes_nothing_yet_is_named_and_refuses_nothing(tmp_path: Path, home: Home) -> None:
+    text = MELODY + "config: {notify: [{on: [failed], email: {to: [a@b.example]}}], retention: {keep: 3}}\n"
+    assembled = assemble(RunRequest(melody(tmp_path, text), work=tmp_path), home)
+    assert not_acted_on(assembled.melody) == ["notify", "retention"]
 
 
 def test_missing_packages_are_named_together(tmp_path: Path, home: Home) -> None:
