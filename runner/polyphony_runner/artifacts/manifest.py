@@ -18,7 +18,6 @@ b'{"artifact":"directory","entries":[["a","d"],["b.txt","f","0000000000000000000
 from __future__ import annotations
 
 import json
-import posixpath
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -86,8 +85,11 @@ def check_path(path: str) -> None:
 
 def check_link(path: str, target: str) -> None:
     """Refuse links that lead out of the folder."""
-    end = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
-    if not target or target.startswith("/") or "\0" in target or end == ".." or end.startswith("../"):
+    parts = [part for part in target.split("/") if part not in ("", ".")]
+    ups = next((count for count, part in enumerate(parts) if part != ".."), len(parts))
+    # ``..`` behind a name would lead up from wherever that name leads, if it is a link itself
+    outside = target.startswith("/") or ".." in parts[ups:] or ups > path.count("/")
+    if not target or "\0" in target or outside:
         raise ArtifactError(
             "PLY2304",
             f"the link {path!r} leads to {target!r}, outside the folder",

@@ -12,12 +12,12 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import os
-import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from polyphony_runner.grants.copies import Stamp, Tree
+from polyphony_runner.grants.links import leads_out
 from polyphony_runner.grants.safe_files import (
     Entry,
     open_beneath,
@@ -83,7 +83,7 @@ def review(before: Mapping[str, Stamp], host: Tree, copy: Tree) -> Review:
             old = before.get(path)
             old = old if old is not None and old.kind == entry.kind else None
             if entry.kind == "link":
-                change = _link_change(path, os.readlink(entry.path, dir_fd=parent), host)
+                change = _link_change(path, os.readlink(entry.path, dir_fd=parent), host, copy)
             elif entry.kind == "folder":
                 change = None if old else Change(path, "folder", 0o755)
             else:
@@ -102,14 +102,25 @@ def review(before: Mapping[str, Stamp], host: Tree, copy: Tree) -> Review:
     return Review(tuple(changes), tuple(withheld))
 
 
-def _link_change(path: str, target: str, host: Tree) -> Change | None:
+def _link_change(path: str, target: str, host: Tree, copy: Tree) -> Change | None:
     with contextlib.suppress(OSError), opened(open_folder(host.parent)) as parent:
         folder, _, name = host.inner(path).rpartition("/")
         with opened(open_beneath(parent, folder, _FOLDER)) as holder:
             if os.readlink(name, dir_fd=holder) == target:
                 return None
-    _refuse_escape(path, target)
+    if not path or _leads_out(path, target, copy):
+        raise NodeError(
+            "permission",
+            "PLY3406",
+            f"the node left a link {path or host.name!r} that leads out of the granted folder, to {target!r}",
+            hint="nothing was applied; a node may only make relative links that stay inside, with .. only in front",
+        )
     return Change(path, "link", target=target)
+
+
+def _leads_out(path: str, target: str, copy: Tree) -> bool:
+    with opened(open_folder(copy.parent / copy.name)) as root:
+        return leads_out(root, path, target)
 
 
 def _file_change(path: str, entry: Entry, old: Stamp | None, host: Tree, copy: Tree) -> Change | None:
@@ -119,17 +130,6 @@ def _file_change(path: str, entry: Entry, old: Stamp | None, host: Tree, copy: T
     if entry.status.st_size == old.size and _same_bytes(host, copy, path):
         return None
     return Change(path, "write", old.mode)
-
-
-def _refuse_escape(path: str, target: str) -> None:
-    resolved = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
-    if target.startswith("/") or resolved == ".." or resolved.startswith("../"):
-        raise NodeError(
-            "permission",
-            "PLY3406",
-            f"the node left a link {path!r} that leads out of the granted folder, to {target!r}",
-            hint="nothing was applied; a node may only make relative links that stay inside",
-        )
 
 
 def _same_bytes(host: Tree, copy: Tree, path: str) -> bool:

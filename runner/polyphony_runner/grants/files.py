@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from polyphony_runner.grants import changes, copies
+from polyphony_runner.grants import changes, copies, links
 from polyphony_runner.grants.apply import apply as apply_changes
 from polyphony_runner.grants.layout import Placement, inside_of, place_all, relative_result
 from polyphony_runner.grants.paths import Boundaries, check, kind_of, resolve
@@ -44,14 +44,16 @@ class FilePlan:
     """What one execution mounts and how its values read inside.
 
     ``values`` are the rewritten inputs and parameters by name. ``copied`` holds, for each ``mode: copy`` grant,
-    the stamps of the host's files at the time of the copy; ``guarded`` the names at the top of direct grants.
+    the stamps of the host's files at the time of the copy; ``guarded`` the names at the top of direct grants (for
+    links with a protected name their target, else None), ``outward`` the links below them that led out before.
     """
 
     placements: list[Placement] = field(default_factory=list)
     mounts: list[Mount] = field(default_factory=list)
     values: dict[str, JsonValue] = field(default_factory=dict)
     copied: list[tuple[Placement, dict[str, copies.Stamp]]] = field(default_factory=list)
-    guarded: dict[Path, frozenset[str]] = field(default_factory=dict)
+    guarded: dict[Path, dict[str, str | None]] = field(default_factory=dict)
+    outward: dict[Path, frozenset[tuple[str, str]]] = field(default_factory=dict)
 
     @property
     def direct(self) -> list[Path]:
@@ -69,6 +71,10 @@ class FilePlan:
             if _copied(place):
                 stamps = copies.copy_tree(_host(place), copies.Tree(work, place.name))
                 self.copied.append((place, stamps))
+
+    def note_links(self) -> None:
+        """Remember which links below direct grants lead out of them now. Blocking; once the tree is ours alone."""
+        self.outward = {folder: links.outward(folder) for folder in self.direct if folder.is_dir()}
 
     def apply(self, work: Path) -> list[str]:
         """Review and apply what changed in the private copies; the tree must be dead. Blocking.
@@ -88,17 +94,23 @@ class FilePlan:
         return lines
 
     def withhold(self) -> list[str]:
-        """Move protected names aside that appeared at the top of direct grants; the tree must be dead. Blocking.
+        """Take back what a direct grant does not cover; the tree must be dead. Blocking. Returns lines that say so.
 
-        They are renamed, not removed: the person may have made them meanwhile. Returns lines that say so.
+        Protected names that appeared at the top are moved aside, not removed: the person may have made them
+        meanwhile. New links that lead out are removed: a later grant that names one would reach what it names.
         """
         lines = []
         for folder, before in self.guarded.items():
             for path in sorted(folder.iterdir()):
-                if path.name not in before and changes.protected(path.name):
+                if changes.protected(path.name) and _appeared(path, before):
                     aside = path.with_name(f"{path.name}.withheld-{secrets.token_hex(4)}")
                     path.rename(aside)
                     lines.append(f"withheld from {folder}: {path.name}, now {aside.name}")
+        for folder, known in self.outward.items():
+            lines += [
+                f"removed from {folder}: the link {link!r}, which leads out, to {target!r}"
+                for link, target in links.remove_new(folder, known)
+            ]
         return lines
 
     def relative(self, value: JsonValue) -> JsonValue:
@@ -163,7 +175,7 @@ def _host(place: Placement) -> copies.Tree:
     return copies.Tree(place.host.parent, place.host.name)
 
 
-def _mounts(place: Placement, guarded: dict[Path, frozenset[str]]) -> Iterator[Mount]:
+def _mounts(place: Placement, guarded: dict[Path, dict[str, str | None]]) -> Iterator[Mount]:
     kind = kind_of(place.host, may_be_missing=_copied(place))
     if place.grant.key == "read":
         yield Mount(place.host, place.inside, "copy" if place.grant.private_copy else "ro")
@@ -171,10 +183,19 @@ def _mounts(place: Placement, guarded: dict[Path, frozenset[str]]) -> Iterator[M
         yield Mount(place.host, place.inside, "rw")
         if kind == "folder" and not changes.protected(place.host.name):
             there = sorted(place.host.iterdir())
-            guarded[place.host] = frozenset(path.name for path in there)
+            guarded[place.host] = {path.name: _protected_link(path) for path in there}
             for path in there:  # at the top of the grant, protected names stay read-only
                 if changes.protected(path.name) and not path.is_symlink():
                     yield Mount(path, f"{place.inside}/{path.name}", "ro")
+
+
+def _protected_link(path: Path) -> str | None:
+    """The target of a link with a protected name: it cannot be mounted read-only as files and folders are."""
+    return str(path.readlink()) if path.is_symlink() and changes.protected(path.name) else None
+
+
+def _appeared(path: Path, before: Mapping[str, str | None]) -> bool:
+    return path.name not in before or before[path.name] != _protected_link(path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,11 @@ def open_beneath(folder: int, path: str, flags: int = _READ) -> int:
     return _openat2(folder, path or ".", flags, _BENEATH | _NO_SYMLINKS | _NO_MAGICLINKS)
 
 
+def open_below(folder: int, path: str) -> int:
+    """An O_PATH descriptor of what ``path`` leads to, links followed. OSError EXDEV when it leads out of the folder."""
+    return _openat2(folder, path or ".", os.O_PATH | os.O_CLOEXEC, _BENEATH | _NO_MAGICLINKS)
+
+
 def open_resolved(path: Path) -> int:
     """An O_PATH descriptor of an absolute path none of whose parts is a link (OSError ELOOP otherwise)."""
     return _openat2(-100, str(path), os.O_PATH | os.O_CLOEXEC, _NO_SYMLINKS | _NO_MAGICLINKS)

@@ -175,6 +175,8 @@ class SandboxedRuntime:
         async with self._scratch.folder(outputs=attempt.prepared.has_file_outputs, share=share) as work:
             if attempt.plan.has_copies:
                 await in_thread(attempt.plan.prepare, work)
+            if attempt.plan.direct:
+                await in_thread(attempt.plan.note_links)
             try:
                 yield await self._launcher.run(attempt, work, reader, sink)
             finally:

@@ -164,6 +164,33 @@ def test_a_link_that_leads_out_refuses_the_whole_change(bench: Bench) -> None:
     assert sorted(path.name for path in (bench.work / "src").iterdir()) == ["a.py", "b.py"]
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "os.makedirs('s/t')\nos.symlink('../..', 's/t/d')\nos.symlink('s/t/d/../outside', 'bad')",
+        "os.symlink('theirs/secret', 'bad')",
+        "os.symlink('no/../../outside', 'bad')",
+        "os.chdir('..')\nshutil.rmtree(inputs['path'])\nos.symlink('outside', inputs['path'])",
+    ],
+    ids=["up from a link", "through a link of the host", "up from nowhere", "in place of the folder"],
+)
+def test_a_link_is_judged_as_it_will_be_followed(bench: Bench, lines: str) -> None:
+    """Else a grant that names it later would reach whatever it names."""
+    (bench.work / "outside").mkdir()
+    (bench.work / "src/theirs").symlink_to(bench.work / "outside")
+    uses = bench.python(body(f"os.chdir(inputs['path'])\n{lines}\nreturn {{}}"), **WRITE)
+    failure = bench.fail(uses, inputs={"path": "src"}, grants={"write": ("src",)})
+    assert failure.details["code"] == "PLY3406"
+    assert sorted(path.name for path in (bench.work / "src").iterdir()) == ["a.py", "b.py", "theirs"]
+
+
+def test_links_that_stay_inside_are_applied(bench: Bench) -> None:
+    lines = "os.chdir(inputs['path'])\nos.mkdir('d')\nos.symlink('../a.py', 'd/up')\nos.symlink('d/up', 'chain')\nos.symlink('later', 'dangling')\nreturn {}"
+    bench.succeed(bench.python(body(lines), **WRITE), inputs={"path": "src"}, grants={"write": ("src",)})
+    assert (bench.work / "src/chain").read_text() == "a = 1\n"
+    assert (bench.work / "src/dangling").readlink() == Path("later")
+
+
 def test_what_changed_on_the_host_meanwhile_is_not_overwritten(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,6 +233,30 @@ def test_a_direct_grant_is_written_at_once_but_not_its_protected_names(bench: Be
     assert (bench.work / "direct").stat().st_uid == os.getuid()
     assert not (bench.work / ".envrc").exists()
     assert len(list(bench.work.glob(".envrc.withheld-*"))) == 1
+
+
+def test_a_direct_grant_leaves_no_new_link_that_leads_out_and_no_exchanged_protected_one(
+    bench: Bench,
+) -> None:
+    (bench.work / "outside").mkdir()
+    (bench.work / "src/theirs").symlink_to("../outside")
+    (bench.work / "src/.git").symlink_to("../.git")
+    lines = """os.chdir(inputs['path'])
+os.makedirs('deep/er')
+os.symlink('../../../outside', 'deep/er/bad')
+os.symlink('../b.py', 'deep/good')
+os.unlink('.git')
+os.makedirs('.git/hooks')
+return {}"""
+    uses = bench.python(body(lines), **WRITE)
+    bench.succeed(uses, inputs={"path": "src"}, grants={"write": ({"path": "src", "mode": "direct"},)})
+    assert not (bench.work / "src/.git").exists()
+    assert not (bench.work / "src/deep/er/bad").is_symlink()
+    assert (bench.work / "src/deep/good").read_text() == "b = 2\n"
+    assert (bench.work / "src/theirs").readlink() == Path("../outside")
+    told = "\n".join(str(message) for message in bench.messages())
+    assert "'deep/er/bad'" in told
+    assert "withheld" in told
 
 
 def test_names_inside_clash_in_the_order_of_the_host_paths(bench: Bench) -> None:
