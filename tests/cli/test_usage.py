@@ -102,3 +102,28 @@ def test_an_interrupt_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("polyphony_cli.app.cli.main", interrupted)
     assert run(["runs"]) == 130
+
+
+@pytest.mark.parametrize("words", [["--executor", "cluster"], ["--detach"]])
+def test_a_flag_for_what_is_not_there_yet_is_refused_by_name(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["--json", "--home", str(tmp_path / "home"), "run", str(tmp_path), *words]) == 1
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["code"] == "PLY2409"
+    assert error["details"] == {"features": [" ".join(words)]}
+    assert not (tmp_path / "home").exists()
+
+
+def test_flags_that_ask_for_what_happens_anyway_are_taken(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "melody.yaml").write_text(
+        "melody: v1\nname: tiny\nversion: 1.0.0\nnodes: {a: {uses: core/set, with: {n: 1}}}\n"
+        "config: {retention: {keep: 3}}\n"
+    )
+    home = str(tmp_path / "home")
+    assert run(["--json", "--home", home, "run", str(tmp_path), "--no-cache", "--executor", "local"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["status"] == "succeeded"
+    assert "note: this version does nothing yet with config.retention" in said.err

@@ -25,10 +25,19 @@ from polyphony_cli.console import Console
     "--work", type=click.Path(path_type=Path), metavar="DIR", help="What relative paths are relative to."
 )
 @click.option(
+    "--executor",
+    type=click.Choice(["local", "cluster"]),
+    default="local",
+    show_default=True,
+    help="Where nodes run; cluster is refused by this version.",
+)
+@click.option(
     "--override", "overrides", multiple=True, metavar="NAME=PATH", help="Use a folder in place of a package."
 )
 @click.option("--accept-permissions", metavar="DIGEST", help="Agree to the permissions with this digest.")
 @click.option("--frozen", is_flag=True, help="Leave the lock as it is: fail when it lacks something.")
+@click.option("--no-cache", is_flag=True, help="Execute every node anew, as this version always does.")
+@click.option("--detach", is_flag=True, help="Hand the run over; refused by this version.")
 @click.option(
     "--unsafe-no-sandbox", is_flag=True, help="Run nodes without isolation. Recorded in the journal."
 )
@@ -40,18 +49,30 @@ def command(
     inputs: tuple[str, ...],
     inputs_file: Path | None,
     work: Path | None,
+    executor: str,
     overrides: tuple[str, ...],
     accept_permissions: str | None,
     frozen: bool,
+    no_cache: bool,
+    detach: bool,
     unsafe_no_sandbox: bool,
 ) -> int:
-    """Run a melody: a folder, its melody.yaml, or the name of an installed package."""
+    """Run a melody: a folder, its melody.yaml, or the name of an installed package.
+
+    A word that begins with . / or ~, or ends in .yaml .yml .json, is a path; anything else is a name. A folder that
+    asks for more than reading itself has to be agreed to first.
+    """
+    del no_cache  # nothing is cached by this version: the flag asks for what happens anyway
     from polyphony_cli.run_verbs import ask_consent, execute, fetch_missing, home_of
     from polyphony_runner.runs.assemble import RunRequest, assemble
-    from polyphony_runner.runs.features import not_acted_on
+    from polyphony_runner.runs.features import not_acted_on, refuse_flag
     from polyphony_runner.runs.installed import locate
     from polyphony_runner.runs.session import begin
 
+    if executor == "cluster":
+        refuse_flag("--executor cluster", "leave the flag out: nodes run on this machine")
+    if detach:
+        refuse_flag("--detach", f"polyphony run {melody} & leaves it to the shell")
     home = home_of(console)
     place = locate(melody, home)
     request = RunRequest(
