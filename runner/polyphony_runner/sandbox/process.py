@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from polyphony_runner.sandbox.argv import Options
+from polyphony_runner.sandbox.leftovers import MARK, runner_mark, sweep_leftovers_once
 from polyphony_runner.sandbox.stdio import readable
 
 # The kernel sends the parent-death signal when the spawning *thread* ends, so all spawns happen in one thread
@@ -191,9 +192,10 @@ async def spawn_bwrap(
         options.add("--json-status-fd", str(status), "--block-fd", str(block), "--sync-fd", str(sync))
         args = options.args_file()
         fds = (*options.fds, status, block, sync, *pass_fds)
-        return Start([bwrap, "--args", str(args), "--", *payload], fds, SPAWN_PATH)
+        return Start([bwrap, "--args", str(args), "--", *payload], fds, {**SPAWN_PATH, MARK: runner_mark()})
 
     try:
+        await asyncio.get_running_loop().run_in_executor(_spawner, sweep_leftovers_once)
         return await spawn(start)
     finally:
         options.close()
