@@ -107,6 +107,8 @@ def test_a_melody_on_disk_gets_its_lock(here: World, tmp_path: Path) -> None:
     assert [one["name"] for one in said.json["installed"]] == ["acme/flows", "acme/tool"]
     assert said.json["lock"] == str(folder / "melody.lock")
     assert polyphony(here.home.root, "lock", str(folder)).json["installed"] == []
+    (folder / "melody.local.yaml").write_text(f"overrides: {{acme/flows: {tmp_path}}}\n")
+    assert polyphony(here.home.root, "lock", str(folder)).error["code"] == "PLY2410"
 
 
 def test_offline_needs_what_was_installed_and_nothing_else(here: World) -> None:

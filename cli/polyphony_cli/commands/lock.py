@@ -17,12 +17,15 @@ from polyphony_cli.console import Console
 def command(console: Console, *, path: Path, frozen: bool) -> int:
     """Make or extend the lock for the melody at PATH (default: here).
 
-    Everything that it uses and no lock names yet is resolved and verified as install does.
+    Everything that it uses and no lock names yet is resolved and verified as install does. Development
+    overrides (melody.local.yaml) are refused: what they stand for is not what registries publish.
     """
     from polyphony_runner.install.extending import lock_place, lock_uses, uses_of
     from polyphony_runner.package_files import package_root
+    from polyphony_runner.runs.overrides import read_overrides, refuse_overridden
 
     folder = package_root(path)
+    refuse_overridden(read_overrides(folder, ()), "lock")
     with transport_of(console) as transport:
         registries = registries_of(console, transport)
         added = lock_uses(registries, transport, folder, uses_of(folder), frozen=frozen, notice=console.say)

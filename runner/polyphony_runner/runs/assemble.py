@@ -16,8 +16,8 @@ from polyphony_runner.runs.features import refuse_later_features
 from polyphony_runner.runs.folder import PackageRecord, RunFolder, RunRecord, new_run_id
 from polyphony_runner.runs.inputs import read_inputs
 from polyphony_runner.runs.installed import Ready
-from polyphony_runner.runs.overrides import read_overrides
-from polyphony_schemas.errors import ExpressionError, UsageError
+from polyphony_runner.runs.overrides import read_overrides, refuse_overridden
+from polyphony_schemas.errors import ExpressionError
 from polyphony_schemas.expressions import evaluate_template
 from polyphony_schemas.graph.model import CompiledMelody
 from polyphony_schemas.names import PackageReference, parse_uses
@@ -106,12 +106,8 @@ def _read(request: RunRequest, installed: PackageSource | None) -> _Score:
     folder = request.melody if request.melody.is_dir() else request.melody.parent
     folder = folder.absolute()
     overrides = read_overrides(folder, request.overrides, in_store=request.tree is not None)
-    if request.frozen and overrides:
-        raise UsageError(
-            "PLY2410",
-            f"--frozen takes what the lock names, and {', '.join(sorted(overrides))} is overridden",
-            hint="leave --frozen or the overrides out",
-        )
+    if request.frozen:
+        refuse_overridden(overrides, "--frozen")
     if request.ready is not None and not overrides:
         return _Score(folder, request.ready.graph, request.ready.packages)
     return _compile(request, overrides, installed)

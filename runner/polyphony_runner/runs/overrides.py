@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from polyphony_runner.runs.errors import RunError
@@ -24,6 +24,16 @@ def read_overrides(folder: Path, words: Sequence[str], *, in_store: bool = False
         if not given.is_dir():
             raise UsageError("PLY2410", f"the override of {name} names no folder: {str(given)!r}")
     return found
+
+
+def refuse_overridden(overrides: Mapping[str, Path], asking: str) -> None:
+    """PLY2410 for a call that takes only what registries publish; ``asking`` names it."""
+    if overrides:
+        raise UsageError(
+            "PLY2410",
+            f"{asking} takes what registries publish, and {', '.join(sorted(overrides))} is overridden",
+            hint=f"leave the overrides out (--override, {LOCAL_FILE})",
+        )
 
 
 def _of_file(folder: Path, *, in_store: bool) -> dict[str, Path]:
