@@ -61,6 +61,12 @@ class Session:
 
     def execute(self, runtime: RuntimeFactory, observer: Observer) -> RunState:
         """Go on until the run is finished or halted; then sign the journal's head."""
+        asyncio.run(self.conduct(runtime, observer))
+        sign_head(self.folder, self.journal, self.home.keys)
+        return self.state
+
+    async def conduct(self, runtime: RuntimeFactory, observer: Observer) -> None:
+        """``execute`` within a running event loop, without the signature."""
         packages = _packages(self.record)
         context = RunContext(
             run=self.record.run,
@@ -70,30 +76,24 @@ class Session:
             ceiling={key: _items(items) for key, items in self.record.ceiling.items()},
             allow_unsandboxed=self.record.unsafe_no_sandbox,
         )
-
-        async def run() -> None:
-            executor = LocalExecutor(runtime(packages, self.artifacts, Path(self.record.folder)))
-            conductor = Conductor(
-                state=self.state,
-                journal=self.journal,
-                executor=executor,
-                context=context,
-                values=self.values,
-                logs=RunLogs(self.folder.logs),
-                observer=observer,
-            )
-            self._first_events(conductor)
-            watcher = asyncio.ensure_future(control.watch(self.folder, conductor.request))
-            self._listen(conductor)
-            try:
-                await conductor.run()
-            finally:
-                watcher.cancel()
-                await executor.close()
-
-        asyncio.run(run())
-        sign_head(self.folder, self.journal, self.home.keys)
-        return self.state
+        executor = LocalExecutor(runtime(packages, self.artifacts, Path(self.record.folder)))
+        conductor = Conductor(
+            state=self.state,
+            journal=self.journal,
+            executor=executor,
+            context=context,
+            values=self.values,
+            logs=RunLogs(self.folder.logs),
+            observer=observer,
+        )
+        self._first_events(conductor)
+        watcher = asyncio.ensure_future(control.watch(self.folder, conductor.request))
+        self._listen(conductor)
+        try:
+            await conductor.run()
+        finally:
+            watcher.cancel()
+            await executor.close()
 
     def cancel(self, request: CancelRequest) -> RunState:
         """Cancel a run that no process executes: its whole, or one node after which it stays halted."""

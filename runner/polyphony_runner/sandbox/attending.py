@@ -10,7 +10,7 @@ from typing import Any
 from polyphony_runner.sandbox.judge import Verdict
 from polyphony_runner.sandbox.spec import Limits, OnBytes, OnConnection, OnLine
 from polyphony_runner.sandbox.stdio import Edges, OutputLimitError, pump_stderr, pump_stdout
-from polyphony_runner.sandbox.watch import Disk, watch_disk
+from polyphony_runner.sandbox.watch import INTERVAL, Disk, watch_disk
 
 DRAIN_SECONDS = 60.0
 
@@ -58,10 +58,10 @@ class Ending:
         if not pump.cancelled() and (error := pump.exception()):
             self.because(Verdict("output" if isinstance(error, OutputLimitError) else "internal", str(error)))
 
-    async def watch(self, disk: Disk | None) -> None:
-        """End the program when its folders grow too much."""
+    async def watch(self, disk: Disk | None, *, pause: float = INTERVAL) -> None:
+        """End the program when its folders grow too much; the first look is after ``pause`` seconds."""
         if disk is not None:
-            self.because(await watch_disk(disk))
+            self.because(await watch_disk(disk, pause))
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,9 +50,8 @@ class Disk:
         return None
 
 
-async def watch_disk(disk: Disk) -> Verdict:
-    """Return when a bound is passed."""
-    pause = INTERVAL
+async def watch_disk(disk: Disk, pause: float = INTERVAL) -> Verdict:
+    """Return when a bound is passed; the first look is after ``pause`` seconds."""
     while True:
         await asyncio.sleep(pause)
         began = time.monotonic()

@@ -10,6 +10,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from select import PIPE_BUF
 
 from polyphony_runner.sandbox import tree
 from polyphony_runner.sandbox.attending import Ending, Pumps, Streams, stop
@@ -17,7 +18,7 @@ from polyphony_runner.sandbox.judge import SIGNAL_BASE, Facts, judge
 from polyphony_runner.sandbox.spec import Connection, Exit, Limits
 from polyphony_runner.sandbox.stdio import Edges, write_all
 from polyphony_runner.sandbox.warm.worker import Worker
-from polyphony_runner.sandbox.watch import Disk
+from polyphony_runner.sandbox.watch import INTERVAL, Disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +114,21 @@ class Call:
         pumps = Pumps.start(
             out, err, bounds=bounds, streams=self.streams, edges=self.edges, ending=self.ending
         )
-        side = [asyncio.ensure_future(self._feed()), asyncio.ensure_future(self.ending.watch(self.disk))]
+        side: list[asyncio.Future[None]] = []
+        if not self._feed_at_once():
+            side.append(asyncio.ensure_future(self._feed()))
+        # Most calls end before anybody would look at their folders.
+        later = asyncio.get_running_loop().call_later(INTERVAL, self._watch, side)
         try:
             answer = await self._until_answered()
             return answer, await pumps.drained()
         finally:
+            later.cancel()
             await pumps.stop()
             await stop(*side)
+
+    def _watch(self, side: list[asyncio.Future[None]]) -> None:
+        side.append(asyncio.ensure_future(self.ending.watch(self.disk, pause=0)))
 
     async def _until_answered(self) -> dict[str, object]:
         """The server's answer; empty when the worker had to be ended or ended itself."""
@@ -148,8 +157,20 @@ class Call:
             await asyncio.wait((answer,), timeout=self.request.grace)
             await stop(writing)
 
+    def _feed_at_once(self) -> bool:
+        """Write a request that fits into the pipe, as most do."""
+        if len(self.request.stdin) > PIPE_BUF:
+            return False
+        with suppress(BrokenPipeError):  # the worker is gone, which its answer will tell
+            os.write(self.stdin, self.request.stdin)  # this much goes into an empty pipe whole
+        self._fed()
+        return True
+
     async def _feed(self) -> None:
         await write_all(self.stdin, self.request.stdin)
+        self._fed()
+
+    def _fed(self) -> None:
         if not self.request.cancel_message:
             fd, self.stdin = self.stdin, -1
             os.close(fd)

@@ -2,7 +2,8 @@
 
 Usage: ``python -I -S -B -X utf8 server.py CONTROL_FD MAIN [ARGUMENT…]``. MAIN is a Python file that defines
 ``boot(*arguments)``: called once, it imports what calls need and returns the function that each call runs in a
-process of its own, with the request on standard input.
+process of its own, with the request on standard input. That process is forked before the request comes, so that
+nobody waits for the fork; it takes the request itself.
 
 Control messages (SEQPACKET): ``{"ready": rss}`` or ``{"failed": text}`` once; then for each call
 ``{"cpu": seconds or null, "work": folder}`` with three pipe ends comes in and
@@ -28,6 +29,7 @@ from typing import Any
 PR_SET_DUMPABLE = 4
 CPU_GRACE = 2
 MAX_FDS = 1 << 16
+MAX_IDLE_DEATHS = 3
 SHARED = ("/tmp", "/dev/shm")  # noqa: S108
 EXPECTED = {".secrets"}
 Call = Callable[[], object]
@@ -74,11 +76,15 @@ def become(request: dict[str, Any], fds: list[int]) -> None:
         numpy.random.seed()
 
 
-def run(call: Call, request: dict[str, Any], fds: list[int]) -> None:
-    """The child's whole life."""
+def run(call: Call, control: socket.socket, taken: int) -> None:
+    """The child's whole life: wait for one request, say that it was taken, answer it."""
     status = 1
     try:
-        become(request, fds)
+        message, fds, _, _ = socket.recv_fds(control, 1 << 16, 3)
+        if not message:
+            os._exit(0)
+        os.write(taken, b"1")
+        become(json.loads(message), fds)
         call()
         status = 0
     except SystemExit as leave:
@@ -118,18 +124,23 @@ def left_over() -> list[str]:
 
 
 def serve(control: socket.socket, call: Call) -> None:
-    """One call after the other, until the runner closes its end."""
-    while True:
-        message, fds, _, _ = socket.recv_fds(control, 1 << 16, 3)
-        if not message:
-            return
-        request = json.loads(message)
+    """One call after the other, until the runner closes its end or no process lives long enough to take one."""
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    idle_deaths = 0
+    while idle_deaths < MAX_IDLE_DEATHS:
         child = os.fork()
         if child == 0:
-            run(call, request, fds)
-        for fd in fds:
-            os.close(fd)
+            run(call, control, writing)
         _, status, usage = os.wait4(child, 0)
+        try:
+            os.read(reading, 1)
+        except BlockingIOError:  # it died, or the runner has gone, before there was a request
+            idle_deaths += 1
+            if is_closed(control):
+                return
+            continue
+        idle_deaths = 0
         clear()
         answer = {
             "rc": os.waitstatus_to_exitcode(status),
@@ -139,6 +150,14 @@ def serve(control: socket.socket, call: Call) -> None:
             "left": left_over(),
         }
         control.send(json.dumps(answer).encode())
+
+
+def is_closed(control: socket.socket) -> bool:
+    """Whether the runner has closed its end."""
+    try:
+        return not control.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
 
 
 def main() -> None:
