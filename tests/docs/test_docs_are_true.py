@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from polyphony_cli.app import VERBS
+from polyphony_registry.settings import Settings
 
 ROOT = Path(__file__).parent.parent.parent
 CODE = re.compile(r"\bPLY\d{4}\b")
+WORD = re.compile(r"`([a-z_]+)`")
+VARIABLE = re.compile(r"(?<![A-Z_])POLYPHONY_[A-Z_]+")
 LAYERS = (
     "schemas/polyphony_schemas",
     "runner/polyphony_runner",
@@ -49,6 +52,24 @@ def test_every_verb_is_documented() -> None:
     page = (ROOT / "docs/commands.md").read_text("utf-8")
     for verb in VERBS:
         assert f"\n## polyphony {verb}\n" in page
+        assert f"Example: polyphony {verb}" in page
+
+
+def test_every_setting_of_the_registry_is_documented() -> None:
+    page = (ROOT / "docs/registry.md").read_text("utf-8")
+    documented = {
+        word for row in re.findall(r"^\| (`.*?) \|", page, re.MULTILINE) for word in WORD.findall(row)
+    }
+    assert set(Settings.model_fields) - {"data"} <= documented
+    assert "`data` itself" in page
+
+
+def test_every_environment_variable_that_is_read_is_documented() -> None:
+    read = {name for path in sources() for name in VARIABLE.findall(path.read_text("utf-8"))}
+    pages = "".join(
+        (ROOT / "docs" / name).read_text("utf-8") for name in ("install.md", "registry.md", "sandbox.md")
+    )
+    assert read == set(VARIABLE.findall(pages))
 
 
 @pytest.mark.parametrize(
