@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from generated_files import write_or_check
 from polyphony_cli.app import VERBS, cli
 
 TARGET = Path(__file__).parent.parent / "docs" / "commands.md"
@@ -42,17 +43,5 @@ def document() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def main() -> int:
-    """Write, or compare; exit status 1 when the page is not current."""
-    text = document()
-    if "--check" in sys.argv:
-        if TARGET.read_text("utf-8") != text:
-            print("docs/commands.md is not current; hint: .venv/bin/python tools/generate_commands.py")
-            return 1
-        return 0
-    TARGET.write_text(text, "utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_check({TARGET: document()}))

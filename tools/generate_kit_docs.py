@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from generated_files import write_or_check
 from polyphony_schemas.extension import Extension, PythonRun
 from polyphony_schemas.validate import load_extension
 from polyphony_schemas.values import JsonValue
@@ -133,17 +134,5 @@ def shown(items: object) -> str:
     return ", ".join(texts)
 
 
-def main() -> int:
-    """Write, or compare; exit status 1 when the page is not current."""
-    text = document()
-    if "--check" in sys.argv:
-        if TARGET.read_text("utf-8") != text:
-            print("docs/kit.md is not current; hint: .venv/bin/python tools/generate_kit_docs.py")
-            return 1
-        return 0
-    TARGET.write_text(text, "utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_check({TARGET: document()}))

@@ -1,10 +1,12 @@
-"""Write the JSON Schemas of the formats: ``python tools/generate_schemas.py``; a test says whether they are current."""
+"""Write the JSON Schemas of the formats. ``--check`` only says whether they are current."""
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
+from generated_files import write_or_check
 from polyphony_schemas.published import json_schemas
 
 FOLDER = Path(__file__).parent.parent / "schemas" / "polyphony_schemas" / "generated"
@@ -18,16 +20,6 @@ def rendered() -> dict[str, str]:
     }
 
 
-def main() -> None:
-    """Write all files, and remove what is no schema any more."""
-    FOLDER.mkdir(exist_ok=True)
-    texts = rendered()
-    for old in FOLDER.glob("*.json"):
-        if old.name not in texts:
-            old.unlink()
-    for name, text in texts.items():
-        (FOLDER / name).write_text(text, encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    texts = {FOLDER / name: text for name, text in rendered().items()}
+    sys.exit(write_or_check(texts, [old for old in FOLDER.glob("*.json") if old not in texts]))

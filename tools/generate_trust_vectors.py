@@ -1,4 +1,4 @@
-"""Write the golden vectors of the trust formats: ``python tools/generate_trust_vectors.py``.
+"""Write the golden vectors of the trust formats. ``--check`` only says whether they are current.
 
 Everything comes from fixed seeds and times, so running it again gives the same bytes; a test does.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from generated_files import write_or_check
 from polyphony_schemas.trust.bundle import pae, parse_bundle, sign_statement
 from polyphony_schemas.trust.encoding import encode_base64, sha256_hex
 from polyphony_schemas.trust.keys import KeySigner, hint_of
@@ -159,6 +160,4 @@ def render() -> str:
 
 
 if __name__ == "__main__":
-    TARGET.parent.mkdir(parents=True, exist_ok=True)
-    TARGET.write_text(render(), encoding="utf-8")
-    sys.stdout.write(f"{TARGET}\n")
+    sys.exit(write_or_check({TARGET: render()}))
