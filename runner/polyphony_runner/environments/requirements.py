@@ -14,9 +14,11 @@ from polyphony_runner.runtimes.failures import NodeError
 
 MAX_BYTES = 4 << 20
 _HASH = r"--hash[= ]sha256:[0-9a-f]{64}"
+# No options, and no ``$``: the tool would put in variables of its environment, which may hold credentials.
+_MARKER = r"(?:(?!--)[A-Za-z0-9_.<>=!~'\"()*+, -])*?"
 _LINE = re.compile(
     rf"(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)(?:\[[A-Za-z0-9._, -]*\])?\s*==\s*[A-Za-z0-9.!+_-]+"
-    rf"\s*(?:;[^#]*?)?(?:\s+{_HASH})+"
+    rf"\s*(?:;{_MARKER})?(?:\s+{_HASH})+"
 )
 
 

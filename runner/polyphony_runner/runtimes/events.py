@@ -32,7 +32,9 @@ MAX_LINE = 1 << 20
 PROGRESS_SECONDS = 0.1
 LEVELS = ("debug", "info", "warning", "error")
 _MAX_MESSAGE = 64 << 10
-_DECIMAL = re.compile(r"\d{1,12}(\.\d{1,12})?")
+_MEDIA_TYPE = re.compile(r"[ -~]{1,200}")
+_MAX_COUNT = 1 << 53  # what every JSON reader keeps, and what may be summed
+_DECIMAL = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,9 @@ class EventReader:
         return self.outputs
 
     def _protocol(self, raw: bytes, reason: str) -> NodeError:
-        shown = self._masker.text(raw[:200].decode("utf-8", "replace"))
+        shown = self._masker.data(raw)[:200].decode(
+            "utf-8", "replace"
+        )  # cut last: half a secret is no form of it
         return NodeError(
             "protocol",
             "PLY3503",
@@ -129,8 +133,8 @@ class EventReader:
         data: dict[str, JsonValue] = {"model": _text(event, "model")}
         for key in ("input_tokens", "output_tokens"):
             count = event.get(key, 0)
-            if not isinstance(count, int) or isinstance(count, bool) or count < 0:
-                raise _ShapeError(f"{key} is {count!r}, expected a whole number")
+            if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count < _MAX_COUNT:
+                raise _ShapeError(f"{key} is {str(count)[:40]}, expected a whole number")
             data[key] = count
         if event.get("usd") is not None:
             data["usd"] = usd = _text(event, "usd")
@@ -140,6 +144,8 @@ class EventReader:
 
     def _artifact(self, event: JsonObject) -> None:
         media_type = _text(event, "media_type") if event.get("media_type") is not None else None
+        if media_type is not None and not _MEDIA_TYPE.fullmatch(media_type):
+            raise _ShapeError(f"media_type is {media_type!r}, expected one such as text/html")
         name = _text(event, "name")
         if not 0 < len(name) <= 255 or "/" in name or not clean_name(name):
             raise _ShapeError(f"name is {name!r}, expected a file name")
@@ -175,8 +181,8 @@ def _text(event: JsonObject, key: str, default: str | None = None) -> str:
 
 def _number(event: JsonObject, key: str) -> float:
     value = event.get(key)
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        raise _ShapeError(f"{key} is {value!r}, expected a number")
+    if not isinstance(value, int | float) or isinstance(value, bool) or abs(value) > _MAX_COUNT:
+        raise _ShapeError(f"{key} is {str(value)[:40]}, expected a number")
     return value
 
 

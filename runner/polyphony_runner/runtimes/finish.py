@@ -12,6 +12,7 @@ from polyphony_runner.runtimes.launch import Launched
 from polyphony_runner.runtimes.output_check import checked
 from polyphony_runner.runtimes.outputs import Collector
 from polyphony_runner.runtimes.protocol import NodeEvent, Sink, Success
+from polyphony_runner.runtimes.request import bounds, merged
 from polyphony_runner.runtimes.threads import in_thread
 from polyphony_runner.sandbox.spec import Exit
 from polyphony_schemas.program import CommandStart
@@ -31,7 +32,8 @@ async def finish(
     """The outputs of a node that succeeded. NodeError for one that did not."""
     for note in launched.ended.notes:
         sink(NodeEvent("log", {"level": "debug", "message": note}))
-    collector = Collector(store, launched.work, attempt.masker, frozenset(_digests(attempt)))
+    bound = bounds(merged(attempt.assignment.limits, attempt.prepared.limits), attempt.times.wall).disk
+    collector = Collector(store, launched.work, attempt.masker, frozenset(_digests(attempt)), bound)
     run = attempt.prepared.start
     if isinstance(run, CommandStart):
         _judge_command(launched.ended, run, attempt)

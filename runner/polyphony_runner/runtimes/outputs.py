@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from polyphony_runner.artifacts import ArtifactStore
@@ -12,6 +12,7 @@ from polyphony_runner.artifacts.manifest import DIRECTORY_MEDIA_TYPE
 from polyphony_runner.grants.masking import Masker
 from polyphony_runner.grants.ports import marked
 from polyphony_runner.grants.safe_files import (
+    Entry,
     entry_kind,
     open_beneath,
     open_folder,
@@ -36,13 +37,16 @@ _PATH_ONLY = os.O_PATH | os.O_CLOEXEC
 class Collector:
     """Keeps files of one dead work folder. Blocking.
 
-    ``known`` are the digests the node was given: a result may hand on no other artifact.
+    ``known`` are the digests the node was given: a result may hand on no other artifact. All artifacts
+    together (``sizes`` so far) may hold ``max_bytes``: files with holes have more to read than they took on the disk.
     """
 
     store: ArtifactStore
     work: Path
     masker: Masker
     known: frozenset[str] = frozenset()
+    max_bytes: int | None = None
+    sizes: list[int] = field(default_factory=list)
 
     def ports(
         self, ports: Mapping[str, Port], files: list[NamedFile], outputs: JsonObject
@@ -91,7 +95,8 @@ class Collector:
         return {"digest": kept.digest, "name": f"{name}.txt", "media_type": "text/plain", "size": kept.size}
 
     def _handed_on(self, port: str, value: JsonObject) -> JsonObject:
-        if value.get("digest") not in self.known:
+        digest = value.get("digest")
+        if not isinstance(digest, str) or digest not in self.known:
             raise NodeError(
                 "validation",
                 "PLY3509",
@@ -128,6 +133,7 @@ class Collector:
                     folder = entry_kind(os.fstat(found).st_mode) == "folder"
                 if not folder:
                     os.close(open_regular(work, path))
+                self._check_size(work, path)
                 if self.masker:
                     self._mask(work, path)
             # Nothing of the tree lives any more and no part of the path is a link: the name is safe to open again.
@@ -159,8 +165,21 @@ class Collector:
             "size": kept.size,
         }
 
+    def _check_size(self, work: int, path: str) -> None:
+        self.sizes.extend(entry.status.st_size for entry in walk(work, path) if entry.kind == "file")
+        size = sum(self.sizes)
+        if self.max_bytes is not None and size > self.max_bytes:
+            raise NodeError(
+                "output",
+                "PLY3411",
+                f"the artifacts up to {path!r} have {size} bytes, allowed are {self.max_bytes}",
+                hint="write less, or raise the limit disk of this node",
+                retryable=False,
+            )
+
     def _mask(self, work: int, path: str) -> None:
         for entry in walk(work, path):
+            self._refuse_name(work, entry)
             if entry.kind != "file" or entry.status.st_size > _MAX_MASKED:
                 continue
             with (
@@ -173,6 +192,17 @@ class Collector:
                 flags = os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC
                 with os.fdopen(open_beneath(work, entry.path, flags), "wb") as target:
                     target.write(masked)
+
+    def _refuse_name(self, work: int, entry: Entry) -> None:
+        """Names and links cannot be masked: the folder would not be the one the node made."""
+        target = os.readlink(entry.path, dir_fd=work) if entry.kind == "link" else ""
+        if self.masker.text(entry.path) != entry.path or self.masker.text(target) != target:
+            raise NodeError(
+                "output",
+                "PLY3509",
+                f"the name {self.masker.text(entry.path)!r} in an artifact, or its target, holds a granted secret",
+                hint="a secret may be in no file name",
+            )
 
 
 def _check_kind(port: str, kind: str, kept: JsonValue) -> None:

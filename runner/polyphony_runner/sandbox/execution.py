@@ -48,6 +48,8 @@ class Execution:
                 await process.wait_created()
             except (StartError, TimeoutError) as error:
                 return await self._unavailable(process, str(error) or "bubblewrap did not answer")
+            if self.disk is not None:
+                self.disk.pid = process.pid
             async with AsyncExitStack() as stack:
                 group = stack.enter_context(control_group(process.pid, self.spec.limits))
                 stack.push_async_callback(process.end)

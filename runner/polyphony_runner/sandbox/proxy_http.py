@@ -10,6 +10,7 @@ from polyphony_runner.sandbox.endpoints import grant_text, normal_host, split_po
 from polyphony_runner.sandbox.errors import SandboxError
 
 HEAD_BYTES = 8 << 10
+HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+:")
 METHOD = re.compile(r"[A-Z]{1,16}")
 DROPPED = ("host", "connection", "proxy-connection", "proxy-authorization", "keep-alive", "upgrade")
 
@@ -65,7 +66,11 @@ def _absolute(method: str, target: str, headers: list[str]) -> Request | str:
     host, port = split_port(authority) if has_port else (normal_host(authority), 80)
     if any("\n" in line or "\r" in line or "\0" in line for line in headers):
         return "control characters in a header"
-    kept = tuple(line for line in headers if line.partition(":")[0].strip().lower() not in DROPPED)
+    if not all(
+        HEADER.match(line) for line in headers
+    ):  # a folded line would go on with the one we put before it
+        return "a header without a name"
+    kept = tuple(line for line in headers if line.partition(":")[0].lower() not in DROPPED)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Request(host, port, plain=True, method=method, path=path, headers=kept)
 

@@ -134,10 +134,11 @@ def remove_tree(path: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a tree takes: bytes of blocks, and the number of entries."""
+    """What a tree takes: bytes of blocks, and the number of entries. Not ``complete``: a part could not be read."""
 
     size: int
     entries: int
+    complete: bool = True
 
 
 def measure(path: Path, *, stop_size: int | None = None, stop_entries: int | None = None) -> Usage:
@@ -146,6 +147,7 @@ def measure(path: Path, *, stop_size: int | None = None, stop_entries: int | Non
     Hard links count once per name: a bound may be reached sooner, never later.
     """
     size = entries = 0
+    complete = False
     with contextlib.suppress(OSError), opened(path) as root:
         for visit in walk(root):
             if visit.step == "leave":
@@ -156,7 +158,8 @@ def measure(path: Path, *, stop_size: int | None = None, stop_entries: int | Non
                 stop_entries is not None and entries > stop_entries
             ):
                 break
-    return Usage(size, entries)
+        complete = True
+    return Usage(size, entries, complete)
 
 
 def chown_tree(path: Path, uid: int, gid: int, *, only_from: int | None = None) -> None:

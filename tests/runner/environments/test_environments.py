@@ -108,6 +108,8 @@ def test_a_version_that_nobody_has_is_a_dependency_error(tmp_path: Path, index: 
         "--index-url http://x",
         "demotool @ http://x/y.whl",
         "-e .",
+        f"demotool==1.0 ; python_version > '3' --index-url http://x --hash=sha256:{'0' * 64}",
+        f"demotool==1.0 ; python_version > '${{UV_DEFAULT_INDEX}}' --hash=sha256:{'0' * 64}",
     ],
 )
 def test_requirements_hold_pinned_names_with_hashes_alone(tmp_path: Path, index: Index, line: str) -> None:

@@ -88,3 +88,27 @@ def test_nothing_a_node_says_shows_its_secret(tmp_path: Path) -> None:
     assert not any(form in said for form in FORMS)
     assert any("ABSENT" in str(message) for message in bench.messages())
     assert bench.fail(uses, grants={"secrets": ("SHORT",)}).details["code"] == "PLY3408"
+
+
+@pytest.mark.parametrize("lines", ["os.mkdir('/out/d/x-' + s)", "os.symlink(s, '/out/d/l')"])
+def test_a_folder_with_a_secret_in_a_name_is_refused(tmp_path: Path, lines: str) -> None:
+    bench = Bench(tmp_path, secrets={"TOKEN": "word-in-a-name"})
+    uses = bench.python(
+        f"import os\ndef main(i, p, t, c):\n    s = c.secret('TOKEN')\n    os.mkdir('/out/d')\n    {lines}\n",
+        outputs={"d": {"schema": {"$ref": "urn:polyphony:directory"}}},
+    )
+    failure = bench.fail(uses, grants={"secrets": ("TOKEN",)})
+    assert failure.kind == "output"
+    assert "word-in" not in failure.message
+
+
+def test_a_line_is_masked_before_it_is_cut(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, secrets={"TOKEN": "word-at-the-edge"})
+    uses = bench.python(
+        "import os\ndef main(i, p, t, c):\n    c._emit.__closure__\n"
+        "    [os.write(fd, b'x' * 192 + c.secret('TOKEN').encode() + b'\\n') for fd in range(3, 9) if is_open(fd)]\n"
+        "def is_open(fd):\n    try:\n        os.fstat(fd)\n    except OSError:\n        return False\n    return True\n"
+    )
+    failure = bench.fail(uses, grants={"secrets": ("TOKEN",)})
+    assert failure.kind == "protocol"
+    assert "word" not in failure.message

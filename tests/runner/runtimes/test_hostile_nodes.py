@@ -168,6 +168,32 @@ def test_an_artifact_nobody_gave_it_cannot_be_claimed(bench: Bench) -> None:
     assert bench.fail(uses, inputs={"x": reference}).kind == "validation"
 
 
+def test_a_claim_that_is_no_digest_is_refused_too(bench: Bench) -> None:
+    uses = bench.python(
+        "def main(i, p, t, c):\n    return {'f': {'digest': ['x']}}\n",
+        outputs={"f": {"schema": {"$ref": "urn:polyphony:file"}}},
+    )
+    assert bench.fail(uses).kind == "validation"
+
+
+def test_holes_do_not_make_an_artifact_larger_than_the_disk_limit(bench: Bench) -> None:
+    uses = bench.python(
+        """
+import os
+def main(i, p, t, c):
+    os.mkdir('/out/d')
+    for name in range(20):
+        with open(f'/out/d/{name}', 'wb') as file:
+            file.truncate(1 << 20)
+    return {}
+""",
+        outputs={"d": {"schema": {"$ref": "urn:polyphony:directory"}}},
+    )
+    failure = bench.fail(uses, limits=Limits(timeout_ms=20_000, disk=8 << 20))
+    assert failure.details["code"] == "PLY3411"
+    assert bench.succeed(uses, limits=Limits(timeout_ms=20_000, disk=32 << 20))["d"]
+
+
 def test_a_passed_deadline_and_an_unknown_package_are_failures(bench: Bench) -> None:
     from datetime import UTC, datetime, timedelta
 

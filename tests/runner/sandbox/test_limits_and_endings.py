@@ -138,6 +138,26 @@ while True:
     assert ended.seconds < 10
 
 
+@pytest.mark.parametrize(
+    "hide",
+    [
+        "name = f'/ws/{i}'; open_files.append(open(name, 'wb')); os.unlink(name); open_files[-1].write(data); open_files[-1].flush()",
+        "os.mkdir(f'/ws/{i}'); open(f'/ws/{i}/f', 'wb').write(data); os.chmod(f'/ws/{i}', 0)",
+    ],
+    ids=["files without a name", "folders that cannot be read"],
+)
+def test_what_is_hidden_from_a_look_counts_too(box: Box, hide: str) -> None:
+    code = f"""
+import os, time
+open_files, data = [], b'x' * (1 << 20)
+for i in range(12):
+    {hide}
+time.sleep(15)
+"""
+    ended = box.python(code, limits=replace(QUICK, disk=4 << 20, wall=20.0))
+    assert ended.kind == "disk"
+
+
 def test_a_full_tmp_is_a_disk_error(box: Box) -> None:
     ended = box.run("dd", "if=/dev/zero", "of=/tmp/large", "bs=64K", limits=replace(QUICK, tmp=1 << 20))
     assert ended.kind == "disk"

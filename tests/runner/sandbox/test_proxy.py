@@ -157,6 +157,9 @@ def test_requests_that_are_no_proxy_requests_are_refused() -> None:
                 b"GET http://user@a.example/ HTTP/1.1\r\n\r\n",
                 b"GET https://a.example/ HTTP/1.1\r\n\r\n",
                 b"GET http://a.example/\nX-Forged:1 HTTP/1.1\r\n\r\n",
+                b"GET http://a.example/ HTTP/1.1\r\n .other.example\r\n\r\n",
+                b"GET http://a.example/ HTTP/1.1\r\nHost : other.example\r\n\r\n",
+                b"GET http://a.example/ HTTP/1.1\r\nno name\r\n\r\n",
             ):
                 assert (await ask(port, head)).startswith(b"HTTP/1.1 405"), head
             assert await ask(port, b"x" * 20_000) == b""

@@ -52,7 +52,7 @@ class Call:
         worker.calls += 1
         inside = worker.pool / f"call-{worker.calls}"
         self._move_in(inside)
-        self.disk = Disk.at((worker.pool,), self.request.limits)
+        self.disk = Disk.at((worker.pool,), self.request.limits, worker.process.pid)
         pipes = [os.pipe2(os.O_CLOEXEC) for _ in range(3)]
         (in_r, self.stdin), (out_r, out_w), (err_r, err_w) = pipes
         for fd in (self.stdin, out_r, err_r):
