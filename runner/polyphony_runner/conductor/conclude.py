@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 
-from polyphony_runner.conductor.checks import check_outputs
 from polyphony_runner.conductor.failures import fail
 from polyphony_runner.conductor.moment import Draft, Moment
 from polyphony_runner.conductor.state import Node, RunState, error_of
 from polyphony_runner.conductor.values import loaded
 from polyphony_runner.runtimes.protocol import Failure, Outcome, Success
+from polyphony_schemas.graph.port_values import check_outputs
 from polyphony_schemas.values import JsonValue
 
 
@@ -27,7 +27,7 @@ def conclude(state: RunState, path: str, attempt: int, outcome: Outcome, moment:
 
 def _succeeded(state: RunState, node: Node, success: Success, moment: Moment) -> Draft:
     task = loaded(node.directive.get("task", {}), state.reader)
-    outputs, wrong = check_outputs(node.spec, success.outputs, task)
+    outputs, wrong = check_outputs(node.spec.outputs, success.outputs, task)
     if wrong is None and not _is_json(outputs):
         wrong = "the outputs hold a number that JSON cannot say (NaN or infinite)"
     if wrong is not None:

@@ -10,30 +10,8 @@ from polyphony_runner.conductor.failures import fail
 from polyphony_runner.conductor.moment import Draft, Moment
 from polyphony_runner.conductor.state import Node, RunState, error_of
 from polyphony_runner.conductor.values import load
-from polyphony_schemas.values import JsonValue
+from polyphony_schemas.values import ERROR_KINDS, JsonValue
 
-ERROR_KINDS = (
-    "configuration",
-    "validation",
-    "expression",
-    "permission",
-    "unavailable",
-    "timeout",
-    "memory",
-    "cpu",
-    "processes",
-    "output",
-    "disk",
-    "network",
-    "crash",
-    "exit",
-    "protocol",
-    "model",
-    "budget",
-    "cancelled",
-    "dependency",
-    "internal",
-)
 _STOP_STATUSES = ("succeeded", "failed", "cancelled")
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from polyphony_runner.conductor.checks import accept
 from polyphony_runner.conductor.environment import fill, fill_all
 from polyphony_runner.conductor.state import Node, RunState
 from polyphony_runner.conductor.values import Value, load
 from polyphony_schemas.errors import PolyphonyError
 from polyphony_schemas.graph.model import Port
+from polyphony_schemas.graph.port_values import accept
 from polyphony_schemas.values import JsonObject, JsonValue
 
 

@@ -16,11 +16,12 @@ from pathlib import Path
 from polyphony_runner.environments.interpreter import Interpreter
 from polyphony_runner.grants.masking import Masker
 from polyphony_runner.package_index import IndexAccess, PackageIndex
-from polyphony_runner.runtimes.failures import Kind, NodeError
+from polyphony_runner.runtimes.failures import NodeError
 from polyphony_runner.runtimes.threads import in_thread
 from polyphony_runner.sandbox.run import run_sandboxed
 from polyphony_runner.sandbox.spec import Exit, Level, Limits, Mount, SandboxSpec
 from polyphony_runner.sandbox.tree import opened, remove_tree, walk
+from polyphony_schemas.values import ErrorKind
 
 BUILD_LIMITS = Limits(
     wall=900.0,
@@ -123,7 +124,7 @@ def uv_binary() -> Path:
 def _failure(ended: Exit, masker: Masker) -> NodeError:
     text = masker.text(ended.stderr.strip()) or ended.message
     if ended.kind != "exit":
-        kind: Kind = "unavailable" if ended.kind == "unavailable" else "dependency"
+        kind: ErrorKind = "unavailable" if ended.kind == "unavailable" else "dependency"
         return NodeError(
             kind,
             "PLY3604",

@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from polyphony_runner.conductor.checks import accept
 from polyphony_runner.conductor.directives import DirectiveError, check_inputs
 from polyphony_schemas.errors import UsageError
 from polyphony_schemas.graph.model import Port
+from polyphony_schemas.graph.port_values import accept
 from polyphony_schemas.values import JsonObject, JsonValue
 
 

@@ -23,9 +23,9 @@ from typing import cast
 from polyphony_runner.grants.masking import Masker
 from polyphony_runner.grants.safe_files import clean_name
 from polyphony_runner.runtimes import strict_json
-from polyphony_runner.runtimes.failures import CLAIMABLE, Kind, NodeError
+from polyphony_runner.runtimes.failures import CLAIMABLE, NodeError
 from polyphony_runner.runtimes.protocol import NodeEvent, Sink
-from polyphony_schemas.values import JsonObject, JsonValue
+from polyphony_schemas.values import ErrorKind, JsonObject, JsonValue
 
 MAX_EVENTS = 10_000
 MAX_LINE = 1 << 20
@@ -159,7 +159,7 @@ class EventReader:
 
     def _error(self, event: JsonObject) -> None:
         claimed = _text(event, "kind", "exit")
-        kind = cast("Kind", claimed if claimed in CLAIMABLE else "exit")
+        kind = cast("ErrorKind", claimed if claimed in CLAIMABLE else "exit")
         trace = _text(event, "trace") if event.get("trace") is not None else None
         retryable = event.get("retryable", False)
         if not isinstance(retryable, bool):

@@ -6,32 +6,9 @@ stable code and the hint in its details.
 
 from __future__ import annotations
 
-from typing import Literal
-
 from polyphony_runner.runtimes.protocol import Failure
 from polyphony_schemas.errors import PolyphonyError
-
-Kind = Literal[
-    "configuration",
-    "validation",
-    "expression",
-    "permission",
-    "unavailable",
-    "timeout",
-    "memory",
-    "cpu",
-    "processes",
-    "output",
-    "disk",
-    "network",
-    "crash",
-    "exit",
-    "protocol",
-    "model",
-    "cancelled",
-    "dependency",
-    "internal",
-]
+from polyphony_schemas.values import ErrorKind
 
 # Kinds that an extension's own ``error`` line may claim (docs/runtimes.md); any other is recorded as ``exit``.
 CLAIMABLE = frozenset({"configuration", "validation", "exit", "network", "model", "dependency"})
@@ -45,7 +22,7 @@ class NodeError(PolyphonyError):
 
     def __init__(
         self,
-        kind: Kind,
+        kind: ErrorKind,
         code: str,
         message: str,
         *,
@@ -54,7 +31,7 @@ class NodeError(PolyphonyError):
         retryable: bool | None = None,
     ) -> None:
         super().__init__(code, message, hint=hint)
-        self.kind: Kind = kind
+        self.kind: ErrorKind = kind
         self.trace = trace
         self.retryable = kind not in _FINAL if retryable is None else retryable
 

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, cast
 
 from polyphony_runner.artifacts import ArtifactStore
 from polyphony_runner.runtimes.events import EventReader
-from polyphony_runner.runtimes.failures import Kind, NodeError
+from polyphony_runner.runtimes.failures import NodeError
 from polyphony_runner.runtimes.launch import Launched
-from polyphony_runner.runtimes.output_check import checked
 from polyphony_runner.runtimes.outputs import Collector
 from polyphony_runner.runtimes.protocol import NodeEvent, Sink, Success
 from polyphony_runner.runtimes.request import bounds, merged
 from polyphony_runner.runtimes.threads import in_thread
 from polyphony_runner.sandbox.spec import Exit
+from polyphony_schemas.graph.port_values import check_outputs
 from polyphony_schemas.program import CommandStart
-from polyphony_schemas.values import JsonValue
+from polyphony_schemas.values import ErrorKind, JsonValue
 
 if TYPE_CHECKING:
     from polyphony_runner.runtimes.sandboxed import Attempt
@@ -47,7 +47,10 @@ async def finish(
         outputs |= await in_thread(collector.ports, ports, reader.files, outputs)
         artifacts = await in_thread(collector.free, ports, reader.files)
     outputs = {name: attempt.plan.relative(value) for name, value in outputs.items()}
-    result = checked(outputs, ports, attempt.assignment.task)
+    result, wrong = check_outputs(ports, outputs, attempt.assignment.task)
+    if wrong:
+        hint = "mend what the node returns, or its outputs in extension.yaml"
+        raise NodeError("validation", "PLY3504", wrong, hint=hint, retryable=True)
     if attempt.plan.has_copies:
         for line in await in_thread(attempt.plan.apply, launched.work):
             sink(NodeEvent("log", {"level": "info", "message": line}))
@@ -69,7 +72,7 @@ def _judge_command(ended: Exit, run: CommandStart, attempt: Attempt) -> None:
 
 def _failure(ended: Exit, attempt: Attempt) -> NodeError:
     tail = attempt.masker.text(ended.stderr)[-_TAIL:].strip()
-    kind = cast("Kind", ended.kind or "exit")
+    kind = cast("ErrorKind", ended.kind or "exit")
     message = ended.message or f"the program ended with status {ended.status}"
     return NodeError(kind, "PLY3505", attempt.masker.text(message), trace=tail or None)
 

@@ -29,7 +29,7 @@ from polyphony_runner.package_index import IndexAccess, PackageIndex
 from polyphony_runner.packages import PackageSource
 from polyphony_runner.runtimes import launch
 from polyphony_runner.runtimes.events import EventReader
-from polyphony_runner.runtimes.failures import Kind, NodeError
+from polyphony_runner.runtimes.failures import NodeError
 from polyphony_runner.runtimes.finish import finish
 from polyphony_runner.runtimes.index_names import asked_names
 from polyphony_runner.runtimes.package import Prepared, prepare
@@ -40,6 +40,7 @@ from polyphony_runner.runtimes.threads import in_thread
 from polyphony_runner.sandbox.errors import SandboxError, SandboxUnavailableError
 from polyphony_runner.sandbox.spec import Endpoint, Level
 from polyphony_schemas.errors import ExpressionError, PolyphonyError
+from polyphony_schemas.values import ErrorKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +203,7 @@ def _as_node_error(error: PolyphonyError | OSError) -> NodeError:
 
 
 def _file_error(error: OSError) -> NodeError:
-    kind: Kind = "internal"
+    kind: ErrorKind = "internal"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         kind = "disk"
     elif error.errno in (errno.EACCES, errno.EPERM):

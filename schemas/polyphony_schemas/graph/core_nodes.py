@@ -8,34 +8,12 @@ from typing import Final
 from polyphony_schemas.graph.model import Port
 from polyphony_schemas.program import PackageInterface
 from polyphony_schemas.scalars import DURATION_PATTERN
-from polyphony_schemas.values import JsonObject, JsonValue
+from polyphony_schemas.values import ERROR_KINDS, JsonObject, JsonValue
 
 _TEXT: JsonObject = {"type": "string"}
 _BOOLEAN: JsonObject = {"type": "boolean"}
 _DURATION: JsonObject = {"type": "string", "pattern": DURATION_PATTERN}
 _NAME: JsonObject = {"type": "string", "minLength": 1, "maxLength": 200}
-ERROR_KINDS: Final = [
-    "configuration",
-    "validation",
-    "expression",
-    "permission",
-    "unavailable",
-    "timeout",
-    "memory",
-    "cpu",
-    "processes",
-    "output",
-    "disk",
-    "network",
-    "crash",
-    "exit",
-    "protocol",
-    "model",
-    "budget",
-    "cancelled",
-    "dependency",
-    "internal",
-]
 
 
 def _choice(*words: str) -> JsonObject:

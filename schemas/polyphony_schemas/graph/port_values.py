@@ -1,11 +1,11 @@
-"""Values against the JSON Schemas of ports and parameters, at run time."""
+"""Values against the JSON Schemas of ports and parameters, at run time: the outputs of a node, the inputs of a run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from polyphony_schemas.expressions import typed
-from polyphony_schemas.graph.model import GraphNode, Port
+from polyphony_schemas.graph.model import Port
 from polyphony_schemas.values import JsonObject, JsonValue
 
 # Schemas of these keys alone need no validator: most ports declare just a type.
@@ -27,13 +27,15 @@ def accept(name: str, value: JsonValue, schema: JsonObject) -> tuple[JsonValue, 
     return declared, f"{name!r} {found}" if found else None
 
 
-def check_outputs(spec: GraphNode, outputs: JsonObject, task: JsonObject) -> tuple[JsonObject, str | None]:
+def check_outputs(
+    ports: Mapping[str, Port], outputs: JsonObject, task: JsonObject
+) -> tuple[JsonObject, str | None]:
     """A node's outputs as declared, and the first thing wrong with them."""
     accepted: dict[str, JsonValue] = {}
     for name, value in outputs.items():
-        port = spec.outputs.get(name)
+        port = ports.get(name)
         if port is None:
-            known = ", ".join(sorted(spec.outputs)) or "none"
+            known = ", ".join(sorted(ports)) or "none"
             return outputs, f"the output {name!r} is not declared, declared are: {known}"
         accepted[name], wrong = accept(name, value, output_schema(port, task))
         if wrong:
@@ -52,10 +54,12 @@ def _simple(value: JsonValue, schema: JsonObject) -> str | None:
     wanted = schema.get("type")
     if wanted is None:
         return None
-    types = (wanted,) if isinstance(wanted, str) else wanted
-    if isinstance(types, Sequence) and any(_is(value, str(one)) for one in types):
+    names = [wanted] if isinstance(wanted, str) else []
+    if isinstance(wanted, Sequence) and not isinstance(wanted, str):
+        names = [str(one) for one in wanted]
+    if any(_is(value, one) for one in names):
         return None
-    return f"is {_kind(value)}, expected {wanted if isinstance(wanted, str) else ' or '.join(map(str, types or ()))}"  # type: ignore[arg-type]  # a schema's type is text or a list of texts
+    return f"is {_kind(value)}, expected {' or '.join(names)}"
 
 
 def _is(value: JsonValue, wanted: str) -> bool:
