@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Protocol
 
 from polyphony_cli.console import Console, plain
+from polyphony_runner.runs.signs import sign_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -14,16 +15,6 @@ if TYPE_CHECKING:
     from polyphony_runner.conductor.state import Node, RunState
     from polyphony_schemas.journal import Event
 
-SIGNS = {
-    "waiting": "○",
-    "running": "▸",
-    "succeeded": "✓",
-    "failed": "✗",
-    "skipped": "–",
-    "dead": "┄",
-    "cancelled": "■",
-    "halted": "‖",
-}
 _COLOURS = {"succeeded": "green", "failed": "red", "cancelled": "yellow", "skipped": "dim", "dead": "dim"}
 _ENDS = {
     "node.succeeded": "succeeded",
@@ -110,7 +101,7 @@ class LiveView:
         lines = []
         for path in list(state.running)[: max(1, self._terminal.height - 2)]:
             seconds = (now - (state.nodes[path].started_ms or now)) / 1000
-            line = f"{SIGNS['running']} {path}  {seconds:.1f} s  {self._progress.get(path, '')}"
+            line = f"{sign_of('running')} {path}  {seconds:.1f} s  {self._progress.get(path, '')}"
             lines.append(Text(plain(line), overflow="ellipsis", no_wrap=True))
         return Group(*lines)
 
@@ -127,13 +118,13 @@ def settled_line(event: Event, state: RunState) -> tuple[str, str] | None:
     if status is None or (node.spec.kind == "core" and status != "failed"):
         return None
     if event.data.get("reason") == "interrupted":
-        return "cancelled", f"{SIGNS['cancelled']} {node.path}  interrupted"
+        return "cancelled", f"{sign_of('cancelled')} {node.path}  interrupted"
     return status, node_line(node)
 
 
 def node_line(node: Node) -> str:
     """One node in one line: sign, path, word, seconds, attempts, first line of the error."""
-    parts = [f"{SIGNS[node.status]} {node.path}", node.status]
+    parts = [f"{sign_of(node.status)} {node.path}", node.status]
     if node.attempt:
         parts.append(f"{node.busy_ms / 1000:.1f} s")
     if node.attempt > 1:
@@ -158,7 +149,7 @@ def summary(document: Mapping[str, object]) -> list[str]:
     told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
     status = str(document["status"])
     lines = [
-        f"{SIGNS.get(status, '▸')} {document['run']}  {status} in {document['seconds']} s  ({told or 'no nodes'})"
+        f"{sign_of(status)} {document['run']}  {status} in {document['seconds']} s  ({told or 'no nodes'})"
     ]
     error = document.get("error")
     if isinstance(error, Mapping):

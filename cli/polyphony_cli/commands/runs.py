@@ -13,8 +13,8 @@ from polyphony_cli.console import Console
 def command(console: Console, limit: int) -> int:
     """List runs."""
     from polyphony_cli.run_verbs import home_of
-    from polyphony_cli.run_view import SIGNS
     from polyphony_runner.runs.listing import list_runs
+    from polyphony_runner.runs.signs import sign_of
 
     listed = list_runs(home_of(console), limit or None)
     if console.as_json:
@@ -24,7 +24,7 @@ def command(console: Console, limit: int) -> int:
         mark = "  local" if one.local else ""
         seconds = "" if one.seconds is None else f"{one.seconds:.1f} s"
         console.line(
-            f"{SIGNS.get(one.status, '▸')} {one.run}  {one.status:<9}  {seconds:>8}  {one.started}  {one.name}{mark}"
+            f"{sign_of(one.status)} {one.run}  {one.status:<9}  {seconds:>8}  {one.started}  {one.name}{mark}"
         )
     if not listed:
         console.say("no runs yet")

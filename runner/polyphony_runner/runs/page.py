@@ -9,6 +9,7 @@ from html import escape
 from polyphony_runner.conductor.state import Node, RunState
 from polyphony_runner.runs.folder import RunRecord
 from polyphony_runner.runs.page_style import STYLE
+from polyphony_runner.runs.signs import sign_of
 from polyphony_schemas.journal import format_time
 from polyphony_schemas.values import JsonObject, JsonValue
 
@@ -17,16 +18,6 @@ _LINE_GAP = 14
 _STAFF_GAP = 26
 _WIDTH = 1000
 _MOST_NOTES = 400
-_SIGNS = {
-    "waiting": "○",
-    "running": "▸",
-    "succeeded": "✓",
-    "failed": "✗",
-    "skipped": "–",
-    "dead": "┄",
-    "cancelled": "■",
-    "halted": "‖",
-}
 _WORDS = {
     "succeeded": "succeeded",
     "failed": "failed",
@@ -63,7 +54,7 @@ def _outcome(state: RunState, document: JsonObject) -> str:
     for node in state.nodes.values():
         counts[node.status] = counts.get(node.status, 0) + 1
     told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items())) or "none"
-    sign = _SIGNS.get(state.status, "▸")
+    sign = sign_of(state.status)
     return f"{sign} The run {_WORDS[state.status]} after {document['seconds']} s; nodes: {escape(told)}."
 
 
@@ -144,7 +135,7 @@ def _value(value: JsonValue) -> str:
 
 def _node_table(nodes: Sequence[Node]) -> str:
     rows = "".join(
-        f"<tr><td>{escape(node.path)}</td><td class='{node.status}'>{_SIGNS[node.status]} {node.status}</td>"
+        f"<tr><td>{escape(node.path)}</td><td class='{node.status}'>{sign_of(node.status)} {node.status}</td>"
         f"<td>{node.attempt}</td><td>{node.busy_ms / 1000:.2f}</td><td>{_node_error(node)}</td></tr>"
         for node in nodes
     )
