@@ -1,7 +1,7 @@
 """The registry as a Flask application: one blueprint for each domain, one place for errors and headers.
 
 Read ``services.py`` for the parts behind the views and ``publishing/services.py`` for the one transaction that
-matters. ``file_view.py`` stands in front of all this for the files that clients read most.
+matters. ``front.py`` stands before all this: it answers for published files, and keeps slow clients off the threads.
 """
 
 from __future__ import annotations
@@ -37,6 +37,9 @@ _HEADERS = {
 def create_app(settings: Settings) -> Flask:
     """The application of one data folder. Raises SetupError when the folder is not a registry."""
     app = Flask("polyphony_registry", static_folder=None, template_folder="pages/templates")
+    # A redirect would carry the request's own Host header into an address.
+    app.url_map.merge_slashes = False
+    app.url_map.redirect_defaults = False
     app.extensions[EXTENSION] = Services.open(settings)
     app.jinja_options = {"autoescape": True, "trim_blocks": True, "lstrip_blocks": True}
     for domain in (accounts, packages, publishing, git, log, index, search, operations, pages):

@@ -1,4 +1,4 @@
-"""``registry serve``: granian processes around the application, the file view in front, upkeep beside it.
+"""``registry serve``: granian processes around ``Front`` and the application, upkeep beside them.
 
 The server processes are forked. Invariant: when they are, this process has no thread of ours and no open
 database; a lock held by a thread at that moment would stay locked in the child for ever.
@@ -23,7 +23,7 @@ from polyphony_registry.errors import SetupError
 from polyphony_registry.settings import Settings
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+    from polyphony_registry.front import Front
 
 DATA_VARIABLE = "POLYPHONY_REGISTRY_DATA"
 URL_VARIABLE = "POLYPHONY_REGISTRY_URL"
@@ -31,10 +31,10 @@ _PDEATHSIG = 1
 _READY_SECONDS = 60.0
 
 
-def make_application() -> WSGIApplication:
+def make_application() -> Front:
     """What each server process runs; data folder and address come from the environment that ``serve`` set."""
     from polyphony_registry.app import create_app
-    from polyphony_registry.file_view import FileView
+    from polyphony_registry.front import Front
     from polyphony_registry.upkeep import Upkeep
     from polyphony_registry.web import services_of
 
@@ -44,7 +44,7 @@ def make_application() -> WSGIApplication:
     settings = stored.model_copy(update={"url": os.environ[URL_VARIABLE]})
     application = create_app(settings)
     Upkeep(services_of(application)).start()
-    return FileView(settings.published, application)
+    return Front(settings, application)
 
 
 def serve(settings: Settings, host: str, port: int, ready: Callable[[int], None]) -> None:
@@ -52,10 +52,10 @@ def serve(settings: Settings, host: str, port: int, ready: Callable[[int], None]
 
     Raises SetupError PLY4011 when the address cannot be had.
     """
-    from granian.constants import Interfaces
+    from granian.constants import HTTPModes, Interfaces
     from granian.server import Server
 
-    from polyphony_registry import app  # noqa: F401  # imported once here, shared by the forked processes
+    from polyphony_registry import app, front  # noqa: F401  # imported once here, shared by the forked processes
 
     port = free_port(host, port)
     _bring_up_to_date(settings)
@@ -65,9 +65,10 @@ def serve(settings: Settings, host: str, port: int, ready: Callable[[int], None]
         "polyphony_registry.server:make_application",
         address=host,
         port=port,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.RSGI,
+        http=HTTPModes.http1,
+        websockets=False,
         workers=settings.workers,
-        blocking_threads=settings.threads,
         respawn_failed_workers=True,
         workers_kill_timeout=10,
         factory=True,
@@ -89,6 +90,8 @@ def _bring_up_to_date(settings: Settings) -> None:
 
     services = prepare(settings)
     try:
+        for left in settings.spool.iterdir():
+            left.unlink(missing_ok=True)
         Upkeep(services).round()
         services.outbox.restore()
     finally:

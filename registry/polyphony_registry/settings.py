@@ -72,6 +72,11 @@ class Settings(BaseModel):
         return self.data / "hooks"
 
     @property
+    def spool(self) -> Path:
+        """Folder of requests and answers under way; emptied at the start."""
+        return self.data / "spool"
+
+    @property
     def published(self) -> Path:
         """Root of the files that clients read."""
         return self.data / "published"

@@ -69,6 +69,7 @@ def prepare(settings: Settings) -> Services:
     require_git()
     upgrade_database(settings)
     write_hook(settings)
+    settings.spool.mkdir(mode=0o700, exist_ok=True)
     return Services.open(settings)
 
 

@@ -44,11 +44,21 @@ def now() -> int:
 
 def caller() -> Caller:
     """Who asks, by Bearer token or Basic password. Raises AccountError (401)."""
-    token = _token()
+    token = token_in(request.headers.get("Authorization", ""))
     if token is None:
         raise AccountError("PLY4101", "the request carries no token", hint="polyphony login URL", status=401)
     with services().database.read() as session:
         return authenticate(session, token, now=now())
+
+
+def is_known(found: Services, token: str) -> bool:
+    """Whether a token is good for anything at all, outside a request."""
+    try:
+        with found.database.read() as session:
+            authenticate(session, token, now=now())
+    except AccountError:
+        return False
+    return True
 
 
 def json_body() -> JsonObject:
@@ -77,6 +87,12 @@ def json_response(value: object, status: int = 200, *, cache: str = "no-store") 
 
 def problem(error: PolyphonyError, status: int) -> Response:
     """The problem+json of an error (RFC 9457), with our code, hint and details as further members."""
+    body, headers = problem_document(error, status)
+    return Response(body, status, headers)
+
+
+def problem_document(error: PolyphonyError, status: int) -> tuple[bytes, dict[str, str]]:
+    """Body and headers of ``problem``, for where there is no request of Flask's."""
     document = {
         "type": f"urn:polyphony:error:{error.code}",
         "title": type(error).__name__,
@@ -86,14 +102,12 @@ def problem(error: PolyphonyError, status: int) -> Response:
         "hint": error.hint,
         "details": error.details,
     }
-    body = json.dumps(document, ensure_ascii=False) + "\n"
-    response = Response(body, status, mimetype="application/problem+json")
-    response.headers["Cache-Control"] = "no-store"
+    headers = {"Content-Type": "application/problem+json", "Cache-Control": "no-store"}
     if status == 401:
-        response.headers["WWW-Authenticate"] = 'Basic realm="polyphony", charset="UTF-8"'
+        headers["WWW-Authenticate"] = 'Basic realm="polyphony", charset="UTF-8"'
     if status == 503:
-        response.headers["Retry-After"] = "2"
-    return response
+        headers["Retry-After"] = "2"
+    return (json.dumps(document, ensure_ascii=False) + "\n").encode("utf-8", "replace"), headers
 
 
 def register_error_handlers(app: Flask) -> None:
@@ -137,8 +151,9 @@ def _wants_page() -> bool:
     )
 
 
-def _token() -> str | None:
-    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+def token_in(authorization: str) -> str | None:
+    """The token in an Authorization header: Bearer, or the password of Basic."""
+    scheme, _, value = authorization.partition(" ")
     if scheme.lower() == "bearer":
         return value.strip()
     if scheme.lower() != "basic":

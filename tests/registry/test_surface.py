@@ -18,7 +18,7 @@ from flask import Flask
 from polyphony_registry import migrations
 from polyphony_registry.app import create_app
 from polyphony_registry.errors import SetupError
-from polyphony_registry.file_view import kind_of
+from polyphony_registry.file_view import FileView, kind_of
 from polyphony_registry.migrations import upgrade
 from polyphony_registry.namespaces.reserved import FORMAT_WORDS, RESERVED_OWNERS
 from polyphony_registry.openapi import document
@@ -203,6 +203,16 @@ def test_an_unknown_setting_is_refused_by_name(tmp_path: Path) -> None:
 def test_map_proofs_of_sizes_that_were_never_sealed_are_refused(app: Flask) -> None:
     answer = app.test_client().get("/log/map/2/acme/@")
     assert (answer.status_code, answer.get_json()["code"]) == (404, "PLY4502")
+    assert app.test_client().get("/log/map/0/acme/@").get_json()["code"] == "PLY4502"
+
+
+@pytest.mark.parametrize(
+    "path", ["/index//acme/x.jsonl", "/acme//shout", "//evil.example/x", "/log/checkpoint/"]
+)
+def test_no_answer_repeats_the_host_of_the_request(app: Flask, path: str) -> None:
+    answer = app.test_client().options(path, headers={"Host": "evil.example"})
+    assert "evil.example" not in answer.headers.get("Location", "")
+    assert app.test_client().get(path, headers={"Host": "evil.example"}).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -213,22 +223,32 @@ def test_the_file_view_serves_published_files_alone(path: str) -> None:
 
 
 def test_published_files_have_an_etag_and_answer_304(app: Flask) -> None:
-    from werkzeug.test import Client
-
-    from polyphony_registry.file_view import FileView
-
     published = services_of(app).settings.published
-    client = Client(FileView(published, app))
-    first = client.get("/log/checkpoint")
-    assert first.status_code == 200
-    again = client.get("/log/checkpoint", headers={"If-None-Match": first.headers["ETag"]})
-    assert (again.status_code, again.data) == (304, b"")
+    view = FileView(published)
+    first = view.answer("/log/checkpoint", "GET")
+    assert first is not None and first.status == 200
+    etag = dict(first.headers)["etag"]
+    for header in (etag, "*", f'"x", W/{etag}'):
+        again = view.answer("/log/checkpoint", "GET", header)
+        assert again is not None and (again.status, again.data) == (304, b"")
     (published / "log" / "checkpoint").write_bytes(b"changed")
-    assert client.get("/log/checkpoint", headers={"If-None-Match": first.headers["ETag"]}).data == b"changed"
-    large = published / "archive" / "large.tar.gz"
-    large.parent.mkdir(exist_ok=True)
-    large.write_bytes(bytes(200_000))
-    with client.get("/archive/large.tar.gz") as answer:
-        assert len(answer.data) == 200_000
-    assert client.head("/archive/large.tar.gz").data == b""
-    assert client.get("/archive/missing.tar.gz").status_code == 404
+    changed = view.answer("/log/checkpoint", "GET", etag)
+    assert changed is not None and changed.data == b"changed"
+    assert view.answer("/archive/missing.tar.gz", "GET") is None
+    assert view.answer("/index/" + "a" * 5000, "GET") is None
+    assert view.answer("/log/tile", "GET") is None
+
+
+def test_large_files_that_never_change_are_left_to_the_server_and_others_are_read_whole(app: Flask) -> None:
+    published = services_of(app).settings.published
+    view = FileView(published)
+    large, growing = published / "archive" / "large.tar.gz", published / "changes.jsonl"
+    for path in (large, growing):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(bytes(200_000))
+    sent = view.answer("/archive/large.tar.gz", "GET")
+    assert sent is not None and sent.data == large
+    read = view.answer("/changes.jsonl", "GET")
+    assert read is not None and read.data == bytes(200_000)
+    head = view.answer("/archive/large.tar.gz", "HEAD")
+    assert head is not None and head.data == b"" and dict(head.headers)["content-length"] == "200000"

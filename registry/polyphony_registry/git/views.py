@@ -21,8 +21,8 @@ from polyphony_registry.web import caller, services
 
 blueprint = Blueprint("git", __name__, url_prefix="/git")
 
-_FETCH_LIMIT = 4 << 20
-_COMMANDS_ROOM = 64 * 1024
+FETCH_LIMIT = 4 << 20
+COMMANDS_ROOM = 64 * 1024
 
 
 @blueprint.get("/<owner>/<name>.git/info/refs")
@@ -44,7 +44,7 @@ def advertise(owner: str, name: str) -> Response:
 def upload_pack(owner: str, name: str) -> Response:
     """One request of a fetch."""
     repository = _repository(owner, name, "upload-pack")
-    with _body("upload-pack", _FETCH_LIMIT) as body:
+    with _body("upload-pack", FETCH_LIMIT) as body:
         answer = services().git.upload_pack(repository, body, request.headers.get("Git-Protocol"))
     return _stream(answer, "application/x-git-upload-pack-result")
 
@@ -53,7 +53,7 @@ def upload_pack(owner: str, name: str) -> Response:
 def receive_pack(owner: str, name: str) -> Response:
     """One push."""
     repository = _repository(owner, name, "receive-pack")
-    with _body("receive-pack", services().settings.pack_limit + _COMMANDS_ROOM) as body:
+    with _body("receive-pack", services().settings.pack_limit + COMMANDS_ROOM) as body:
         answer = services().git.receive_pack(repository, body)
     return _stream(answer, "application/x-git-receive-pack-result")
 

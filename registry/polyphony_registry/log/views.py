@@ -25,6 +25,10 @@ def map_proof(size: int, owner: str, name: str) -> Response:
     full_name = owner if name == "@" else f"{owner}/{name}"
     log = services().log
     with services().database.read() as session:
+        if not size:
+            raise LogError(
+                "PLY4502", "an empty log has no map", hint="take the size of /log/checkpoint", status=404
+            )
         heads = log.maps.at(session, size)
         checkpoint = session.get_one(Checkpoint, size)
         record = parse_record(session.get_one(Record, size - 1).body)
