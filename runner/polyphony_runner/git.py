@@ -55,6 +55,8 @@ def git(folder: Path, *arguments: str, environment: Mapping[str, str] | None = N
 
 def work_tree_root(path: Path) -> Path | None:
     """The root of the git work tree around ``path``, or None outside of one."""
+    if not any((folder / ".git").exists() for folder in (path.absolute(), *path.absolute().parents)):
+        return None  # git would say the same and take some milliseconds
     try:
         found = git(path, "rev-parse", "--show-toplevel").decode().rstrip("\n")
     except ClientError as error:

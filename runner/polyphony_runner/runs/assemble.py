@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from polyphony_runner.home import Home
 from polyphony_runner.packages import FolderPackages, OverriddenPackages, Package, PackageSource, Sources
-from polyphony_runner.runs.consent import AskConsent
 from polyphony_runner.runs.errors import RunError
 from polyphony_runner.runs.features import refuse_later_features
 from polyphony_runner.runs.folder import PackageRecord, RunFolder, RunRecord, new_run_id
@@ -25,6 +24,7 @@ from polyphony_schemas.permissions.keys import Grants
 from polyphony_schemas.values import JsonValue, TreeId
 
 if TYPE_CHECKING:
+    from polyphony_runner.runs.consent import AskConsent
     from polyphony_runner.runs.melody_file import MelodyFile
 
 

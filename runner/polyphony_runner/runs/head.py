@@ -20,14 +20,15 @@ from polyphony_schemas.values import JsonValue
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+_PKCS8 = bytes.fromhex("302e020100300506032b657004220420")
+_SEED_BYTES = 32
+
 
 def sign_head(folder: RunFolder, journal: Journal, keys: Path) -> None:
     """Sign the journal as it is now."""
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
     key = _run_key(keys)
     seq, head = journal.next_seq - 1, journal.head
-    raw = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    raw = key.public_key().public_bytes_raw()
     document = {
         "run": folder.run,
         "seq": seq,
@@ -42,7 +43,6 @@ def check_head(folder: RunFolder, keys: Path) -> tuple[int, str, bool]:
     """``seq`` and head that were signed, and whether this home's key did it; ``ValueError`` for a bad signature."""
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     document: dict[str, JsonValue] = json.loads(folder.head.read_bytes())
     seq, head = int(str(document["seq"])), str(document["head"])
@@ -52,9 +52,7 @@ def check_head(folder: RunFolder, keys: Path) -> tuple[int, str, bool]:
         Ed25519PublicKey.from_public_bytes(raw).verify(signature, _signed(folder.run, seq, head))
     except InvalidSignature:
         raise ValueError("the signature of the head does not hold") from None
-    own = (keys / "run.pem").exists() and raw == _run_key(keys).public_key().public_bytes(
-        Encoding.Raw, PublicFormat.Raw
-    )
+    own = (keys / "run.pem").exists() and raw == _run_key(keys).public_key().public_bytes_raw()
     return seq, head, own
 
 
@@ -64,19 +62,33 @@ def _signed(run: str, seq: int, head: str) -> bytes:
 
 def _run_key(keys: Path) -> Ed25519PrivateKey:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    from cryptography.hazmat.primitives.serialization import (
-        Encoding,
-        NoEncryption,
-        PrivateFormat,
-        load_pem_private_key,
-    )
 
     path = private_folder(keys) / "run.pem"
     if not path.exists():
-        fresh = Ed25519PrivateKey.generate()
-        pem = fresh.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        write_atomic(path, pem)
-    key = load_pem_private_key(path.read_bytes(), None)
-    if not isinstance(key, Ed25519PrivateKey):
+        _make(path)
+    seed = _seed(path.read_text())
+    if seed is None:
         raise TypeError(f"{path} holds no Ed25519 key")
-    return key
+    return Ed25519PrivateKey.from_private_bytes(seed)
+
+
+def _make(path: Path) -> None:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    fresh = Ed25519PrivateKey.generate()
+    write_atomic(path, fresh.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
+def _seed(pem: str) -> bytes | None:
+    """The 32 bytes of an Ed25519 key: its PKCS #8 form is one fixed head and the seed (RFC 8410, section 10.3).
+
+    Read here because the library's own reader imports every format of keys there is, at the end of every run.
+    """
+    body = "".join(line for line in pem.splitlines() if not line.startswith("-"))
+    try:
+        der = base64.b64decode(body, validate=True)
+    except ValueError:
+        return None
+    fits = der.startswith(_PKCS8) and len(der) == len(_PKCS8) + _SEED_BYTES
+    return der[len(_PKCS8) :] if fits else None

@@ -6,6 +6,7 @@ import asyncio
 import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from polyphony_runner.sandbox import argv, limits
 from polyphony_runner.sandbox.attending import Ending, Pumps, Streams, stop
@@ -15,11 +16,13 @@ from polyphony_runner.sandbox.machine import bwrap_path
 from polyphony_runner.sandbox.netns import listener_in
 from polyphony_runner.sandbox.prepare import Prepared
 from polyphony_runner.sandbox.process import DEATH_SECONDS, SandboxProcess, StartError, spawn_bwrap
-from polyphony_runner.sandbox.proxy import Proxy
 from polyphony_runner.sandbox.spec import Exit, Level, SandboxSpec
 from polyphony_runner.sandbox.stdio import Edges, copy_stdin, pump_stderr, write_all
 from polyphony_runner.sandbox.unsandboxed import spawn_supervised
 from polyphony_runner.sandbox.watch import Disk, watch_group, watch_memory
+
+if TYPE_CHECKING:
+    from polyphony_runner.sandbox.proxy import Proxy
 
 __all__ = ["Execution", "Streams"]
 
@@ -78,6 +81,8 @@ class Execution:
         if not self.spec.endpoints or self.level == "none":
             return None
         listener = await listener_in(process.pid, self.level)
+        from polyphony_runner.sandbox.proxy import Proxy  # most programs have no network
+
         proxy = Proxy(self.spec.endpoints, self.spec.host_proxy, self.streams.on_connection)
         await stack.enter_async_context(proxy.serving(listener))
         return proxy

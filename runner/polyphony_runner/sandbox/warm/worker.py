@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import TYPE_CHECKING
 
 from polyphony_runner.sandbox import argv, limits, tree
 from polyphony_runner.sandbox.cgroup import ControlGroup, control_group
@@ -20,9 +21,11 @@ from polyphony_runner.sandbox.machine import bwrap_path
 from polyphony_runner.sandbox.netns import listener_in
 from polyphony_runner.sandbox.prepare import prepared
 from polyphony_runner.sandbox.process import SandboxProcess, StartError, spawn_bwrap
-from polyphony_runner.sandbox.proxy import Proxy
 from polyphony_runner.sandbox.spec import Level, SandboxSpec
 from polyphony_runner.sandbox.stdio import Edges, pump_stderr, readable
+
+if TYPE_CHECKING:
+    from polyphony_runner.sandbox.proxy import Proxy
 
 SERVER = Path(__file__).with_name("server.py")
 SERVER_INSIDE = "/polyphony_warm_server.py"
@@ -133,6 +136,8 @@ class Worker:
         limits.apply(self.process.pid, bounds, memory=not self.group.bounds_memory, processes=True)
         if spec.endpoints:
             listener = await listener_in(self.process.pid, self.level)
+            from polyphony_runner.sandbox.proxy import Proxy  # most programs have no network
+
             self.proxy = Proxy(spec.endpoints, spec.host_proxy)
             await stack.enter_async_context(self.proxy.serving(listener))
         self.process.release()
