@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,15 +94,24 @@ async def watch_disk(disk: Disk, pause: float = INTERVAL) -> Verdict:
 
 def nameless(pid: int, devices: set[int]) -> int:
     """Bytes of files on these devices that have lost their last name and are open in a process or its descendants."""
+    return _held(pid, lambda _, status: status.st_nlink == 0 and status.st_dev in devices)
+
+
+def _held(pid: int, counts: Callable[[Path, os.stat_result], bool]) -> int:
+    """Bytes of the open files of a process and its descendants for which ``counts`` says so, each file once."""
     found: dict[tuple[int, int], int] = {}
     for process in descendants(pid):
         with suppress(OSError):
             for link in Path(f"/proc/{process}/fd").iterdir():
                 with suppress(OSError):
                     status = link.stat()
-                    if status.st_nlink == 0 and status.st_dev in devices:
+                    if counts(link, status):
                         found[status.st_dev, status.st_ino] = status.st_blocks * 512
     return sum(found.values())
+
+
+def _is_memory(link: Path, status: os.stat_result) -> bool:
+    return status.st_nlink == 0 and str(link.readlink()).startswith("/memfd:")
 
 
 async def watch_memory(pid: int, bound: int) -> Verdict:
@@ -130,7 +139,7 @@ def memory_of(pid: int) -> int:
     for process in descendants(pid):
         with suppress(OSError, ValueError):
             total += _memory_of_one(process)
-    return total
+    return total + _held(pid, _is_memory)  # memory files that no process maps are in nobody's share
 
 
 def descendants(pid: int) -> Iterator[int]:

@@ -65,6 +65,16 @@ def test_a_daemon_dies_at_the_timeout(box: Box) -> None:
     assert beats_stopped(box)
 
 
+def test_memory_in_files_that_nobody_maps_counts_too(box: Box) -> None:
+    code = """
+import os, time
+for i in range(40):
+    os.write(os.memfd_create(str(i)), b'x' * (4 << 20))
+time.sleep(8)
+"""
+    assert box.python(code, limits=replace(QUICK, memory=64 << 20, wall=10.0)).kind == "memory"
+
+
 def test_memory_is_bounded(box: Box) -> None:
     code = "b = bytearray(200 << 20)\nfor i in range(0, len(b), 4096): b[i] = 1"
     assert box.python(code, limits=replace(QUICK, memory=64 << 20)).kind == "memory"
