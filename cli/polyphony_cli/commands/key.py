@@ -51,7 +51,11 @@ def list_(console: Console) -> int:
 @click.argument("name")
 @click.option("--private", "secret", is_flag=True, help="The private key, not only its public half.")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Write to FILE (0600) instead of stdout."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write to FILE (0600) instead of stdout.",
 )
 @click.pass_obj
 def export(console: Console, name: str, secret: bool, output: Path | None) -> int:

@@ -8,10 +8,17 @@ from polyphony_cli.console import Console
 
 
 @click.command()
-@click.option("--limit", default=50, show_default=True, metavar="N", help="At most this many; 0 for all.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    default=50,
+    show_default=True,
+    metavar="N",
+    help="At most this many; 0 for all.",
+)
 @click.pass_obj
 def command(console: Console, limit: int) -> int:
-    """List runs."""
+    """List the runs of this home, the newest first."""
     from polyphony_cli.run_verbs import home_of
     from polyphony_runner.runs.listing import list_runs
     from polyphony_runner.runs.signs import sign_of

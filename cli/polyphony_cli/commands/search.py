@@ -10,10 +10,17 @@ from polyphony_cli.console import Console
 
 @click.command()
 @click.argument("words", metavar="WORDS...", nargs=-1, required=True)
-@click.option("--kind", help="melody or extension.")
-@click.option("--tag", help="A keyword the package must have.")
-@click.option("--permission", help="A permission key the package asks for.")
-@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True)
+@click.option("--kind", type=click.Choice(["melody", "extension"]), help="Only packages of this kind.")
+@click.option("--tag", metavar="WORD", help="A keyword the package must have.")
+@click.option("--permission", metavar="KEY", help="A permission key the package asks for.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 100),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="At most this many, up to 100.",
+)
 @click.pass_obj
 def command(
     console: Console,
