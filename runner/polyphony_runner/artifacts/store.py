@@ -14,7 +14,7 @@ import io
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -22,7 +22,7 @@ from typing import BinaryIO, Protocol
 from polyphony_runner.artifacts.errors import ArtifactError
 from polyphony_runner.artifacts.manifest import MAX_BYTES, decode, encode, is_digest
 from polyphony_runner.artifacts.reading import open_regular, walk
-from polyphony_runner.files import private_folder, sync_folder
+from polyphony_runner.files import private_folder, sync_all
 from polyphony_schemas.values import Digest
 
 _BLOCK = 1 << 20
@@ -93,12 +93,17 @@ class FolderArtifacts:
 
     def put_directory(self, path: Path) -> Kept:
         """Keep every file below ``path`` and the manifest that names them."""
+        written: dict[Path, Path] = {}
 
         def keep(stream: BinaryIO, executable: bool) -> tuple[str, int]:
-            kept = self._keep(stream, executable=executable)
+            kept = self._write(stream, written, executable=executable)
             return kept.digest, kept.size
 
-        entries = walk(path, keep)
+        try:
+            entries = walk(path, keep)
+            self._publish(written)
+        finally:
+            _remove(written)
         manifest = encode(entries)
         if len(manifest) > MAX_BYTES:
             raise ArtifactError("PLY2304", f"a manifest of {len(manifest)} bytes, the limit is {MAX_BYTES}")
@@ -177,6 +182,16 @@ class FolderArtifacts:
         return private_folder(self._root / "tmp") / secrets.token_hex(12)
 
     def _keep(self, stream: BinaryIO, *, executable: bool) -> Kept:
+        written: dict[Path, Path] = {}
+        try:
+            kept = self._write(stream, written, executable=executable)
+            self._publish(written)
+        finally:
+            _remove(written)
+        return kept
+
+    def _write(self, stream: BinaryIO, written: dict[Path, Path], *, executable: bool) -> Kept:
+        """Write a file that has no name yet; ``written`` gets its place and where it lies until then."""
         temporary = self._temporary()
         hasher, size = hashlib.sha256(), 0
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -187,18 +202,25 @@ class FolderArtifacts:
                     hasher.update(block)
                     size += len(block)
                     out.write(block)
-                out.flush()
                 os.fchmod(out.fileno(), 0o555 if executable else 0o444)
-                os.fsync(out.fileno())
             digest = Digest(hasher.hexdigest())
             place = self._place(digest, executable=executable)
-            if not place.exists():
-                private_folder(place.parent)
-                temporary.rename(place)
-                sync_folder(place.parent)
-        finally:
+        except BaseException:
             temporary.unlink(missing_ok=True)
+            raise
+        if place in written or place.exists():
+            temporary.unlink()
+        else:
+            written[place] = temporary
         return Kept(digest, size)
+
+    def _publish(self, written: Mapping[Path, Path]) -> None:
+        """Give files their names once their bytes are on the disk: a name never stands for less than its content."""
+        sync_all(list(written.values()))
+        for place, temporary in written.items():
+            private_folder(place.parent)
+            temporary.rename(place)
+        sync_all(sorted({place.parent for place in written}))
 
     @staticmethod
     def _damaged(digest: str) -> ArtifactError:
@@ -207,6 +229,11 @@ class FolderArtifacts:
             f"the artifact {digest!r} no longer has the bytes it was named for",
             hint="delete it and run the node again; check the disk",
         )
+
+
+def _remove(written: Mapping[Path, Path]) -> None:
+    for temporary in written.values():
+        temporary.unlink(missing_ok=True)
 
 
 def digests(root: Path) -> Iterator[str]:
