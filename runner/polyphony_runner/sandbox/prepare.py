@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import stat
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -122,5 +123,7 @@ async def _shown(mount: Mount, uid: int | None, scratch: _Scratch) -> Mount:
 
 def _readable(mount: Mount, uid: int) -> bool:
     if mount.shared:
-        return mount.source.stat().st_mode & 0o5 == 0o5
+        mode = mount.source.stat().st_mode
+        needed = 0o5 if stat.S_ISDIR(mode) else 0o4
+        return mode & needed == needed
     return tree.readable_by(mount.source, uid)
