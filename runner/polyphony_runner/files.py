@@ -21,6 +21,17 @@ def private_folder(path: Path) -> Path:
     return path
 
 
+# One byte more than any document may have, so that its reader says what is wrong.
+DOCUMENT_BYTES = (1 << 20) + 1
+
+
+def read_document(path: Path, *, follow: bool = True) -> bytes:
+    """The bytes of a manifest, no more than ``DOCUMENT_BYTES``; ``follow`` says whether it may be a link (else OSError)."""
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
+    with os.fdopen(os.open(path, flags), "rb") as stream:
+        return stream.read(DOCUMENT_BYTES)
+
+
 def write_atomic(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     """Replace ``path`` by ``data``: temporary file in the same folder, fsync, rename, fsync of the folder."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")

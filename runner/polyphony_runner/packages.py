@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from polyphony_runner.errors import ClientError
+from polyphony_runner.files import read_document
 from polyphony_schemas.names import CoreReference, LocalReference, PackageReference, parse_uses
 from polyphony_schemas.program import Program
 from polyphony_schemas.values import TreeId
@@ -116,8 +117,8 @@ def read_extension(root: Path, *, tree: TreeId | None = None, local: bool = Fals
 
     for file in ("extension.yaml", "extension.yml", "extension.json"):
         path = root / file
-        if path.is_file():
-            manifest = load_extension(path.read_bytes(), str(path))
+        if path.is_file() and not path.is_symlink():  # a link may lead out of the package
+            manifest = load_extension(read_document(path, follow=False), str(path))
             program = extension_program(manifest, folder_schemas(file, root))
             return Package(root, program, tree, local, name or manifest.name)
     raise ClientError(

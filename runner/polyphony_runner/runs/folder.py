@@ -171,7 +171,7 @@ class RunFolder:
 
 def find_run(runs: Path, run: str) -> RunFolder:
     """The folder of a run given by its id or by a unique beginning of at least four characters; PLY2402."""
-    if (runs / run / "run.json").is_file() and "/" not in run:
+    if len(run) == _ID_LENGTH and "/" not in run and (runs / run / "run.json").is_file():
         return RunFolder(runs / run)
     found = [folder for folder in all_runs(runs) if folder.run.startswith(run)] if len(run) >= 4 else []
     if len(found) == 1:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from polyphony_runner.files import read_document
 from polyphony_runner.folder_schemas import folder_schemas
 from polyphony_runner.packages import Package, PackageSource, is_core
 from polyphony_runner.runs.errors import RunError
@@ -37,7 +38,7 @@ class MelodyFile:
 def read_melody(path: Path) -> MelodyFile:
     """Read the melody at a path (folder or file); PLY2404 when there is none, PLY1400 when it is invalid."""
     file = find_melody(path)
-    return MelodyFile(file, file.parent, load_melody(file.read_bytes(), file.name))
+    return MelodyFile(file, file.parent, load_melody(read_document(file), file.name))
 
 
 def find_melody(path: Path) -> Path:

@@ -105,6 +105,24 @@ def test_an_invalid_melody_is_refused_with_its_problems(tmp_path: Path, home: Ho
     assert refused.value.details["problems"]
 
 
+def test_a_melody_without_end_is_refused_like_a_large_one(tmp_path: Path, home: Home) -> None:
+    folder = melody(tmp_path)
+    with (folder / "melody.yaml").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(FormatError):
+        assemble(RunRequest(folder, work=tmp_path), home)
+
+
+def test_a_manifest_that_is_a_link_is_not_read(tmp_path: Path, home: Home) -> None:
+    folder = melody(tmp_path, MELODY.replace("core/set, with: {n: 1}", "./node"))
+    (folder / "node").mkdir()
+    (tmp_path / "private").write_text("word of the host")
+    (folder / "node/extension.yaml").symlink_to(tmp_path / "private")
+    with pytest.raises(PolyphonyError) as refused:
+        assemble(RunRequest(folder, work=tmp_path), home)
+    assert refused.value.code == "PLY2406"
+
+
 def test_features_of_later_are_refused_by_name(tmp_path: Path, home: Home) -> None:
     text = MELODY.replace("core/set, with: {n: 1}", "core/wait, with: {delay: 1s}")
     with pytest.raises(RunError, match="core/wait") as refused:
@@ -250,6 +268,6 @@ def test_run_ids_sort_by_time_and_are_found_by_their_beginning(tmp_path: Path) -
         (runs / run).mkdir(parents=True)
         (runs / run / "run.json").write_text("{}")
     assert find_run(runs, second[:12]) == RunFolder(runs / second)
-    for text in ("r_", "nothing", "../x"):
+    for text in ("r_", "nothing", "../x", "..", f"{first}/../{first}", "x" * 5000, f"{first}\0"):
         with pytest.raises(PolyphonyError):
             find_run(runs, text)
