@@ -23,20 +23,27 @@ def read_folder(root: Path, *, max_files: int = MAX_FILES, max_bytes: int = MAX_
     entries: dict[str, Entry] = {}
     total = 0
     for path, found in _walk(root, ""):
-        entry = read_entry(root / path, found.stat(follow_symlinks=False))
+        if len(entries) >= max_files:
+            raise too_much(root, max_files, max_bytes)
+        entry = read_entry(root / path, found.stat(follow_symlinks=False), max_bytes - total)
+        if entry is None:
+            raise too_much(root, max_files, max_bytes)
         entries[path] = entry
         total += len(entry.data)
-        if len(entries) > max_files or total > max_bytes:
-            raise ClientError(
-                "PLY6201",
-                f"{root} holds more than {max_files} files or {max_bytes} bytes",
-                hint="a package is small; move what does not belong to it elsewhere",
-            )
     return entries
 
 
-def read_entry(path: Path, status: os.stat_result) -> Entry:
-    """Read one file or link as a tree entry; the executable bit is the owner's."""
+def too_much(root: Path, max_files: int = MAX_FILES, max_bytes: int = MAX_BYTES) -> ClientError:
+    """PLY6201: the folder is past the bounds, and nothing more of it is read."""
+    return ClientError(
+        "PLY6201",
+        f"{root} holds more than {max_files} files or {max_bytes >> 20} MiB",
+        hint="give the folder of one package, and move what does not belong to it elsewhere",
+    )
+
+
+def read_entry(path: Path, status: os.stat_result, room: int = MAX_BYTES) -> Entry | None:
+    """Read one file or link as a tree entry; the executable bit is the owner's. None for more than ``room`` bytes."""
     if stat.S_ISLNK(status.st_mode):
         return Entry("120000", os.fsencode(path.readlink()))
     if not stat.S_ISREG(status.st_mode):
@@ -45,10 +52,12 @@ def read_entry(path: Path, status: os.stat_result) -> Entry:
             f"{path} is neither file nor link, a tree cannot hold it",
             hint="remove it from the package",
         )
+    if status.st_size > room:
+        return None
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as stream:
-        data = stream.read()
-    return Entry("100755" if status.st_mode & 0o100 else "100644", data)
+        data = stream.read(room + 1)
+    return None if len(data) > room else Entry("100755" if status.st_mode & 0o100 else "100644", data)
 
 
 def write_folder(root: Path, entries: Entries) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from polyphony_runner.errors import ClientError
-from polyphony_runner.folders import MAX_FILES, read_entry
+from polyphony_runner.folders import MAX_BYTES, MAX_FILES, read_entry, too_much
 from polyphony_runner.git import ObjectReader, git, is_clean, work_tree_root
 from polyphony_schemas.trust.tree import Entry, tree_id
 from polyphony_schemas.trust.tree_objects import read_package
@@ -78,8 +78,12 @@ def _addable(root: Path, *, inside: bool) -> dict[str, Entry]:
         with tempfile.TemporaryDirectory(prefix="polyphony-") as scratch:
             git(root, "init", "--quiet", "--bare", scratch)
             names = git(root, f"--git-dir={scratch}", f"--work-tree={root}", *listing)
+    found = sorted(set(names.split(b"\0")) - {b""})
+    if len(found) > MAX_FILES:
+        raise too_much(root)
     entries: dict[str, Entry] = {}
-    for name in sorted(set(names.split(b"\0")) - {b""}):
+    room = MAX_BYTES
+    for name in found:
         path = os.fsdecode(name)
         if path.endswith("/"):
             raise ClientError(
@@ -91,9 +95,9 @@ def _addable(root: Path, *, inside: bool) -> dict[str, Entry]:
             status = (root / path).lstat()
         except FileNotFoundError:
             continue
-        entries[path] = read_entry(root / path, status)
-        if len(entries) > MAX_FILES:
-            raise ClientError(
-                "PLY6201", f"{root} holds more than {MAX_FILES} files", hint="give the folder of one package"
-            )
+        entry = read_entry(root / path, status, room)
+        if entry is None:
+            raise too_much(root)
+        entries[path] = entry
+        room -= len(entry.data)
     return entries

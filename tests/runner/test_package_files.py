@@ -117,3 +117,11 @@ def test_refuses_a_repository_inside(package: Path) -> None:
     with pytest.raises(ClientError) as caught:
         read_package_files(package)
     assert caught.value.code == "PLY6706"
+
+
+def test_a_folder_far_too_big_is_refused_before_it_is_read(package: Path) -> None:
+    with (package / "disk.img").open("wb") as stream:
+        stream.truncate(1 << 40)
+    with pytest.raises(ClientError) as refused:
+        read_package_files(package)
+    assert refused.value.code == "PLY6201"
