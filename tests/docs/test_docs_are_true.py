@@ -55,6 +55,12 @@ def test_every_verb_is_documented() -> None:
         assert f"Example: polyphony {verb}" in page
 
 
+def test_every_test_that_a_page_names_exists() -> None:
+    for page in (ROOT / "docs").glob("*.md"):
+        for file, name in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page.read_text("utf-8")):
+            assert re.search(rf"^(async )?def {name}\(", (ROOT / file).read_text("utf-8"), re.MULTILINE), name
+
+
 def test_every_setting_of_the_registry_is_documented() -> None:
     page = (ROOT / "docs/registry.md").read_text("utf-8")
     documented = {
