@@ -25,6 +25,16 @@ def _loopback(address: object) -> bool:
         return False
 
 
+def pytest_configure() -> None:
+    """Who commits, for fixtures of any scope."""
+    os.environ.update(
+        GIT_AUTHOR_NAME="Ada",
+        GIT_AUTHOR_EMAIL="ada@example.com",
+        GIT_COMMITTER_NAME="Ada",
+        GIT_COMMITTER_EMAIL="ada@example.com",
+    )
+
+
 @pytest.fixture(autouse=True)
 def _no_foreign_network(monkeypatch: pytest.MonkeyPatch) -> None:
     def connect(self: socket.socket, address: Any) -> None:
@@ -47,10 +57,6 @@ def _own_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
         ("XDG_CACHE_HOME", str(home / ".cache")),
         ("GIT_CONFIG_GLOBAL", str(home / ".gitconfig")),
         ("GIT_CONFIG_NOSYSTEM", "1"),
-        ("GIT_AUTHOR_NAME", "Ada"),
-        ("GIT_AUTHOR_EMAIL", "ada@example.com"),
-        ("GIT_COMMITTER_NAME", "Ada"),
-        ("GIT_COMMITTER_EMAIL", "ada@example.com"),
     ):
         monkeypatch.setenv(name, value)
     before = {name: (_HOME / name).exists() for name in (".polyphony", ".local/share/polyphony")}

@@ -1,12 +1,13 @@
 #!/bin/sh
 # Makes sure that Debian packages are there: installs them when it may (root or sudo), else says the one command.
-# usage: tools/system.sh COMMAND=PACKAGE...      a COMMAND that starts with / is a path
+# usage: tools/system.sh COMMAND=PACKAGE...      a COMMAND that starts with / is a path, with lib a shared library
 set -eu
 missing=""
 for pair in "$@"; do
   command=${pair%%=*}; package=${pair#*=}
   case "$command" in
     /*) [ -e "$command" ] || missing="$missing $package" ;;
+    lib*) PATH="$PATH:/sbin:/usr/sbin" ldconfig -p | grep -q "$command" || missing="$missing $package" ;;
     *) command -v "$command" >/dev/null 2>&1 || missing="$missing $package" ;;
   esac
 done

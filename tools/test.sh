@@ -3,7 +3,8 @@
 # the runner, on the newest Python of this machine. Ends with pytest's summary line.
 set -eu
 cd "$(dirname "$0")/.."
-tools/system.sh chromium=chromium
+# the browser, what its driver needs, and what the model server needs
+tools/system.sh chromium=chromium libatomic.so.1=libatomic1 libgomp.so.1=libgomp1
 tools/check.sh
 light=$(tools/newest_python.sh)
 echo "· schemas and runner alone, on $("$light" --version)"
