@@ -2,13 +2,13 @@
 
 ``store/<tree>.graph.json``::
 
-    {"kept": "v2", "dependencies": {USES: TREE}, "sha256": DIGEST, "content": "JSON as text"}
+    {"kept": "v2", "by": VERSION, "dependencies": {USES: TREE}, "sha256": DIGEST, "content": "JSON as text"}
 
 The content is ``{"graph": GRAPH, "packages": {USES: {"folder": FOLDER, "program": PROGRAM}}}``; ``folder`` is where in
 the melody's own tree an extension lies, null for one with a tree of its own.
 
-It depends on the outsides of the packages that the melody was compiled with, so it counts only for exactly those
-trees. It is a cache: what is missing, stale or damaged is made again from the verified files.
+It depends on the compiler and on the outsides of the packages that the melody was compiled with, so it counts only
+for exactly this version and those trees. It is a cache: what is missing, stale or damaged is made again from the verified files.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from polyphony_runner.store import Store
-from polyphony_schemas import program
+from polyphony_schemas import VERSION, program
 from polyphony_schemas.errors import PolyphonyError
 from polyphony_schemas.graph import codec
 from polyphony_schemas.graph.model import CompiledMelody
@@ -27,7 +27,7 @@ from polyphony_schemas.lock import Lock
 from polyphony_schemas.program import Program
 from polyphony_schemas.values import TreeId
 
-VERSION = "v2"
+FORMAT = "v2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,9 @@ def kept_melody(store: Store, tree: TreeId, dependencies: Mapping[str, str]) -> 
         return None
     try:
         document = json.loads(data)
-        if document["kept"] != VERSION or document["dependencies"] != dict(dependencies):
+        if document["kept"] != FORMAT or document["by"] != VERSION:
+            return None
+        if document["dependencies"] != dict(dependencies):
             return None
         text = str(document["content"])
         if document["sha256"] != _digest(tree, dependencies, text):
@@ -86,7 +88,8 @@ def keep_melody(store: Store, lock: Lock, key: str) -> bool:
         return False
     text = _encode(kept)
     document = {
-        "kept": VERSION,
+        "kept": FORMAT,
+        "by": VERSION,
         "dependencies": dependencies,
         "sha256": _digest(tree, dependencies, text),
         "content": text,

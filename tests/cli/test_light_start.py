@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
+import polyphony_schemas
+from polyphony_cli.main import VERSION
 from polyphony_schemas.trust.tree import Entry
 from support.install_world import SIGNER, a_registry, using, world
 
@@ -65,3 +68,7 @@ def test_an_installed_melody_runs_without_the_document_models(tmp_path: Path) ->
     found = imported("--home", str(tmp_path / "home"), "run", "acme/one", tmp_path=tmp_path)
     assert "polyphony_runner.runtimes.sandboxed" in found
     assert not found & HEAVY
+
+
+def test_the_versions_that_are_said_are_those_of_the_packages() -> None:
+    assert (version("polyphony-schemas"), version("polyphony-cli")) == (polyphony_schemas.VERSION, VERSION)

@@ -64,7 +64,7 @@ def test_a_graph_of_other_dependencies_does_not_count(here: World) -> None:
     assert kept_melody(store, tree, {"acme/loud@^1": "0" * 64}) is None
 
 
-@pytest.mark.parametrize("place", ["content", "sha256", "dependencies"])
+@pytest.mark.parametrize("place", ["content", "sha256", "dependencies", "by"])
 def test_a_changed_graph_does_not_count_and_is_compiled_again(here: World, place: str) -> None:
     store, lock, tree, dependencies = facts(here)
     path = store.beside(tree, "graph")
