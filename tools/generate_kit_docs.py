@@ -9,7 +9,7 @@ from pathlib import Path
 
 from generated_files import write_or_check
 from polyphony_schemas.extension import Extension, PythonRun
-from polyphony_schemas.validate import load_extension
+from polyphony_schemas.loading import load_extension
 from polyphony_schemas.values import JsonValue
 
 ROOT = Path(__file__).parent.parent

@@ -113,7 +113,7 @@ def read_extension(root: Path, *, tree: TreeId | None = None, local: bool = Fals
     """The extension in a folder; PLY2406 when it has none, ``FormatError`` PLY1500 when its manifest is invalid."""
     from polyphony_runner.folder_schemas import folder_schemas
     from polyphony_schemas.graph.interface import extension_program
-    from polyphony_schemas.validate import load_extension
+    from polyphony_schemas.loading import load_extension
 
     for file in ("extension.yaml", "extension.yml", "extension.json"):
         path = root / file

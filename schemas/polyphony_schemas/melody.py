@@ -18,21 +18,17 @@ Strings that are wholly ``${ cel }`` are expressions; ``when`` and its like are 
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from polyphony_schemas.documents.base import DocumentModel, Items, refuse
 from polyphony_schemas.documents.fields import (
-    BOOLEAN,
     BY_SHAPE,
     INTEGER,
     MAP,
     TEXT,
     CelText,
-    Duration,
     Identifier,
     NaturalInt,
     PackageName,
@@ -43,6 +39,8 @@ from polyphony_schemas.documents.fields import (
     VersionText,
 )
 from polyphony_schemas.melody_config import Budget, Config, LimitMap
+from polyphony_schemas.melody_connections import ConnectionValue
+from polyphony_schemas.melody_failures import OnError
 from polyphony_schemas.melody_triggers import Trigger
 from polyphony_schemas.permissions.model import PermissionMap
 
@@ -55,50 +53,6 @@ class InputPort(DocumentModel):
     schema_: SchemaDocument = Field(default=True, alias="schema")
     default: TemplateValue = None
     required: bool = True
-
-
-class Retry(DocumentModel):
-    """How often and when a failed node starts again."""
-
-    max: NaturalInt = 3
-    delay: Duration = "1s"
-    backoff: Literal["constant", "exponential"] = "exponential"
-    factor: Annotated[float, Field(ge=1, le=100)] = 2.0
-    max_delay: Duration = "60s"
-    jitter: Annotated[float, Field(ge=0, le=1)] = 0.2
-    when: CelText | None = None
-
-
-class SkipOutputs(DocumentModel):
-    """What a skipped node gives in place of its outputs."""
-
-    outputs: dict[Identifier, TemplateValue]
-
-
-class Halt(DocumentModel):
-    """Pause the run and tell people: ``notify`` names them, the next one ``after`` that time."""
-
-    notify: Items[str] = ()
-    after: Duration | None = None
-
-
-class OnError(DocumentModel):
-    """What happens at a failure: retries, then fallbacks, then at most one of skip, compensate and halt."""
-
-    retry: Retry | None = None
-    fallback: Items[Identifier] = ()
-    skip: Annotated[Annotated[Literal[True], BOOLEAN] | Annotated[SkipOutputs, MAP], BY_SHAPE] | None = None
-    compensate: Identifier | None = None
-    halt: Halt | None = None
-
-    @model_validator(mode="after")
-    def _has_one_final_act(self) -> OnError:
-        acts = [name for name in ("skip", "compensate", "halt") if getattr(self, name) is not None]
-        if len(acts) > 1:
-            raise refuse(
-                7, f"{' and '.join(acts)} together", expected="at most one of skip, compensate and halt"
-            )
-        return self
 
 
 class CountJoin(DocumentModel):
@@ -246,64 +200,6 @@ Node = Annotated[
     | Annotated[Block, Tag("<nodes>")],
     Discriminator(_node_form),
 ]
-
-_END = r"([a-z][a-z0-9_]*)(?:\.([a-z][a-z0-9_]*))?"
-CONNECTION_PATTERN = rf"^\s*{_END}\s+->\s+{_END}\s*$"
-
-
-def _connection_text(text: str) -> str:
-    if not re.fullmatch(CONNECTION_PATTERN, text):
-        raise refuse(
-            4, f"{text!r} is not a connection", expected="a.port -> b.port, or a -> b for order alone"
-        )
-    return text
-
-
-def _end(text: str) -> str:
-    if not re.fullmatch(_END, text):
-        raise refuse(4, f"{text!r} is not an end of a connection", expected="node.port, or node alone")
-    return text
-
-
-class ConnectionMap(DocumentModel):
-    """A connection that may have a condition; without ports it is order only."""
-
-    from_: Annotated[str, AfterValidator(_end)] = Field(alias="from")
-    to: Annotated[str, AfterValidator(_end)]
-    when: CelText | None = None
-
-
-ConnectionText = Annotated[
-    str, AfterValidator(_connection_text), Field(json_schema_extra={"pattern": CONNECTION_PATTERN})
-]
-ConnectionValue = Annotated[Annotated[ConnectionText, TEXT] | Annotated[ConnectionMap, MAP], BY_SHAPE]
-
-
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """A connection in either notation, read."""
-
-    source: str
-    source_port: str | None
-    target: str
-    target_port: str | None
-    when: str | None = None
-
-
-def read_connection(value: str | ConnectionMap) -> Connection:
-    """The ends of a connection.
-
-    >>> read_connection("a.n -> b.n")
-    Connection(source='a', source_port='n', target='b', target_port='n', when=None)
-    """
-    if isinstance(value, str):
-        start, _, end = value.partition("->")
-        when = None
-    else:
-        start, end, when = value.from_, value.to, value.when
-    source, _, source_port = start.strip().partition(".")
-    target, _, target_port = end.strip().partition(".")
-    return Connection(source, source_port or None, target, target_port or None, when)
 
 
 class Melody(DocumentModel):

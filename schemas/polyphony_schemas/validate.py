@@ -10,7 +10,6 @@ import posixpath
 from collections.abc import Iterable, Mapping
 
 from polyphony_schemas.documents.reading import read_model
-from polyphony_schemas.errors import FormatError
 from polyphony_schemas.extension import Extension
 from polyphony_schemas.extension_checks import check_extension
 from polyphony_schemas.graph.analysis import analyse
@@ -48,35 +47,6 @@ def validate_tree(
     return sorted(
         dict.fromkeys(validation.problems),
         key=lambda p: (p.file != root_file, p.file, p.line, p.column, p.pointer, p.code, p.message),
-    )
-
-
-def load_melody(data: bytes, file: str = "melody.yaml") -> Melody:
-    """The melody of a document; raises FormatError (PLY1400) with the problems in ``details``."""
-    document = read_document(data, file)
-    model, problems = read_model(document, Melody, "PLY14") if not document.problems else (None, [])
-    if model is None:
-        raise _refused("PLY1400", file, [*document.problems, *problems])
-    return model
-
-
-def load_extension(data: bytes, file: str = "extension.yaml") -> Extension:
-    """The extension of a document; raises FormatError (PLY1500) with the problems in ``details``."""
-    document = read_document(data, file)
-    model, problems = read_model(document, Extension, "PLY15") if not document.problems else (None, [])
-    if model is None:
-        raise _refused("PLY1500", file, [*document.problems, *problems])
-    return model
-
-
-def _refused(code: str, file: str, problems: list[Problem]) -> FormatError:
-    first = problems[0]
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return FormatError(
-        code,
-        f"{file}:{first.line}:{first.column}: {first.message}{more}",
-        hint=first.hint or f"polyphony validate {file} lists every problem",
-        details={"problems": [problem.to_json() for problem in problems]},
     )
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from polyphony_schemas.graph.interface import extension_interface
-from polyphony_schemas.validate import load_extension, validate_tree
+from polyphony_schemas.loading import load_extension
+from polyphony_schemas.validate import validate_tree
 from support.kit_packages import PACKAGES
 from support.kit_wheels import ROOT
 

@@ -6,8 +6,9 @@ import pytest
 
 from polyphony_schemas.errors import FormatError
 from polyphony_schemas.graph.interface import extension_interface
+from polyphony_schemas.loading import load_extension
 from polyphony_schemas.problems import Problem
-from polyphony_schemas.validate import load_extension, validate_tree
+from polyphony_schemas.validate import validate_tree
 from support.formats_documents import WORK
 
 HEAD = "extension: v1\nname: e\nversion: 1.0.0\nkind: operator\n"

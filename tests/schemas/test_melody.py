@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from polyphony_schemas.errors import FormatError
-from polyphony_schemas.melody import ForEach, Step, UntilLoop, read_connection
-from polyphony_schemas.validate import load_melody
+from polyphony_schemas.loading import load_melody
+from polyphony_schemas.melody import ForEach, Step, UntilLoop
+from polyphony_schemas.melody_connections import read_connection
 from support.formats_documents import melody, problems_of
 
 NODES = "nodes: {a: {uses: core/set}}\n"

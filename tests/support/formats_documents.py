@@ -6,9 +6,10 @@ from textwrap import dedent
 
 from polyphony_schemas.graph.analysis import Analysis, analyse
 from polyphony_schemas.graph.interface import extension_interface, melody_interface
+from polyphony_schemas.loading import load_extension, load_melody
 from polyphony_schemas.problems import Problem
 from polyphony_schemas.program import PackageInterface
-from polyphony_schemas.validate import load_extension, load_melody, validate_tree
+from polyphony_schemas.validate import validate_tree
 
 HEAD = "melody: v1\nname: sample\nversion: 1.0.0\n"
 WORK = """

@@ -19,7 +19,8 @@ from polyphony_schemas.graph.parts import read_join, read_limits, read_mutex, re
 from polyphony_schemas.graph.scope import HandlerUse, Scope, ancestors
 from polyphony_schemas.graph.sight import Sight, read_expression, read_templates
 from polyphony_schemas.graph.step import Context, interface_of, read_permissions, read_step
-from polyphony_schemas.melody import Melody, ScopeBase, Step, read_connection
+from polyphony_schemas.melody import Melody, ScopeBase, Step
+from polyphony_schemas.melody_connections import read_connection
 from polyphony_schemas.permissions.declared import ceiling_of
 from polyphony_schemas.permissions.model import PermissionMap
 from polyphony_schemas.program import PackageInterface

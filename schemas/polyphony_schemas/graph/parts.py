@@ -5,10 +5,11 @@ from __future__ import annotations
 from polyphony_schemas.graph.findings import Findings, join_pointer
 from polyphony_schemas.graph.model import Join, Limits, Mutex, OnError, Retry
 from polyphony_schemas.graph.sight import Sight, read_expression, read_template
-from polyphony_schemas.melody import CountJoin, MutexScope, NodeBase, SkipOutputs
-from polyphony_schemas.melody import OnError as OnErrorMap
-from polyphony_schemas.melody import Retry as RetryMap
+from polyphony_schemas.melody import CountJoin, MutexScope, NodeBase
 from polyphony_schemas.melody_config import LimitMap
+from polyphony_schemas.melody_failures import OnError as OnErrorMap
+from polyphony_schemas.melody_failures import Retry as RetryMap
+from polyphony_schemas.melody_failures import SkipOutputs
 from polyphony_schemas.scalars import parse_duration, parse_size
 
 

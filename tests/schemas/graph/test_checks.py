@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from polyphony_schemas.graph.analysis import analyse
-from polyphony_schemas.validate import load_melody
+from polyphony_schemas.loading import load_melody
 from support.formats_documents import errors_of, packages, problems_of, sub_melody
 
 SET = "{uses: core/set, with: {n: 1}}"

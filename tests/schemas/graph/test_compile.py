@@ -13,7 +13,7 @@ from polyphony_schemas.errors import FormatError
 from polyphony_schemas.graph.codec import dumps, from_json, loads
 from polyphony_schemas.graph.compile import compile_melody
 from polyphony_schemas.graph.model import CompiledMelody, Limits
-from polyphony_schemas.validate import load_melody
+from polyphony_schemas.loading import load_melody
 from support.formats_documents import analysed, melody, packages
 
 FULL = """
