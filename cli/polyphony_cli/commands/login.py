@@ -23,7 +23,9 @@ def command(console: Console, url: str, token_stdin: bool) -> int:
     """
     from polyphony_runner.credentials import check_token
     from polyphony_runner.logging_in import log_in
+    from polyphony_runner.wire import place_of
 
+    place_of(url)  # before anybody is asked for a token
     token = check_token(_read_token(token_stdin))
     with transport_of(console) as transport:
         me = log_in(home_of(console), credentials_of(console), transport, url.rstrip("/"), token)

@@ -158,7 +158,11 @@ class FolderArtifacts:
 
     def _place(self, digest: str, *, executable: bool = False) -> Path:
         if not is_digest(digest):
-            raise ArtifactError("PLY2301", f"{digest!r} is no digest, expected 64 hexadecimal digits")
+            raise ArtifactError(
+                "PLY2301",
+                f"{digest!r} is no digest, expected 64 hexadecimal digits",
+                hint="polyphony artifacts list RUN shows them",
+            )
         return self._root / digest[:2] / (digest[2:] + (".x" if executable else ""))
 
     def _existing(self, digest: str, *, executable: bool = False) -> Path:
