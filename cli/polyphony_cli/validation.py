@@ -35,7 +35,7 @@ def validate_path(path: Path, home: Home) -> list[Problem]:
 
 def find_manifest(path: Path) -> Path:
     """The manifest that a folder or file means; UsageError (PLY7301, PLY7302) when there is none."""
-    from polyphony_schemas.validate import MANIFESTS
+    from polyphony_schemas.names import MANIFESTS
 
     if path.is_dir():
         found = [path / name for name in MANIFESTS if (path / name).is_file()]

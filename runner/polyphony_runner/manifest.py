@@ -16,15 +16,12 @@ from pydantic import ValidationError
 
 from polyphony_runner.errors import ClientError
 from polyphony_schemas.errors import FormatError
-from polyphony_schemas.names import LocalReference, PackageReference, parse_uses
+from polyphony_schemas.names import MANIFESTS, MELODY_FILES, LocalReference, PackageReference, parse_uses
 from polyphony_schemas.permissions.declared import ceiling_of, declared_of
 from polyphony_schemas.permissions.keys import Declared
 from polyphony_schemas.permissions.model import DeclaredPermissions, PermissionMap
 from polyphony_schemas.values import JsonObject, JsonValue
 from polyphony_schemas.yaml12 import read_document
-
-MELODY_FILES = ("melody.yaml", "melody.json")
-EXTENSION_FILES = ("extension.yaml", "extension.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +38,13 @@ class Manifest:
 
 def find_manifest(files: Mapping[str, bytes]) -> str:
     """The path of the one manifest at the root of a tree; PLY6705 when there is none or more than one."""
-    found = [name for name in (*MELODY_FILES, *EXTENSION_FILES) if name in files]
+    found = [name for name in MANIFESTS if name in files]
     if len(found) == 1:
         return found[0]
     raise ClientError(
         "PLY6705",
         f"the package holds {' and '.join(found) or 'no manifest'} at its root, expected exactly one of "
-        f"{', '.join((*MELODY_FILES, *EXTENSION_FILES))}",
+        f"{', '.join(MANIFESTS)}",
         hint="polyphony new melody DIR and polyphony new extension DIR make a package",
     )
 

@@ -9,7 +9,13 @@ from typing import Protocol
 
 from polyphony_runner.errors import ClientError
 from polyphony_runner.files import read_document
-from polyphony_schemas.names import CoreReference, LocalReference, PackageReference, parse_uses
+from polyphony_schemas.names import (
+    EXTENSION_FILES,
+    CoreReference,
+    LocalReference,
+    PackageReference,
+    parse_uses,
+)
 from polyphony_schemas.program import Program
 from polyphony_schemas.values import TreeId
 
@@ -115,7 +121,7 @@ def read_extension(root: Path, *, tree: TreeId | None = None, local: bool = Fals
     from polyphony_schemas.graph.interface import extension_program
     from polyphony_schemas.loading import load_extension
 
-    for file in ("extension.yaml", "extension.yml", "extension.json"):
+    for file in EXTENSION_FILES:
         path = root / file
         if path.is_file() and not path.is_symlink():  # a link may lead out of the package
             manifest = load_extension(read_document(path, follow=False), str(path))

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from polyphony_runner.errors import ClientError
-from polyphony_runner.manifest import EXTENSION_FILES, MELODY_FILES, Manifest, read_manifest
+from polyphony_runner.manifest import Manifest, read_manifest
 from polyphony_runner.package_files import PackageFiles, read_package_files
+from polyphony_schemas.names import MANIFESTS
 from polyphony_schemas.permissions.digest import canonical_document, digest
 from polyphony_schemas.problems import Problem
 from polyphony_schemas.trust.tree_rules import refusals
@@ -86,7 +87,7 @@ def prepare(path: Path, check: Check) -> Prepared:
 
 
 def _unreadable(files: PackageFiles, check: Check) -> list[Problem]:
-    for name in (*MELODY_FILES, *EXTENSION_FILES):
+    for name in MANIFESTS:
         if name in files.entries:
             return check(files, name)
     return []

@@ -80,6 +80,10 @@ CORE_NODES = ("approve", "merge", "raise", "set", "signal", "stop", "switch", "w
 _NAME = re.compile(NAME_PATTERN, re.ASCII)
 _ID = re.compile(ID_PATTERN, re.ASCII)
 _PATH_START = (".", "/", "~")
+# What a package has exactly one of at its root.
+MELODY_FILES = ("melody.yaml", "melody.json")
+EXTENSION_FILES = ("extension.yaml", "extension.json")
+MANIFESTS = (*MELODY_FILES, *EXTENSION_FILES)
 _PATH_END = (".yaml", ".yml", ".json")
 
 

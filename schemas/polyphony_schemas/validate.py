@@ -19,11 +19,11 @@ from polyphony_schemas.graph.schemas import JsonFiles, Schemas
 from polyphony_schemas.melody import Melody, ScopeBase, Step
 from polyphony_schemas.melody_cases import TestCase
 from polyphony_schemas.melody_partial import PartialMelody
+from polyphony_schemas.names import MANIFESTS
 from polyphony_schemas.problems import Problem
 from polyphony_schemas.program import PackageInterface
 from polyphony_schemas.yaml12 import Document, read_document
 
-MANIFESTS = ("melody.yaml", "melody.yml", "melody.json", "extension.yaml", "extension.yml", "extension.json")
 NO_DOCUMENT = "PLY1410"
 NOT_PUBLISHABLE = "PLY1411"
 BAD_CASE = "PLY1412"

@@ -65,14 +65,11 @@ def command(
     del no_cache  # nothing is cached by this version: the flag asks for what happens anyway
     from polyphony_cli.run_verbs import ask_consent, execute, fetch_missing, home_of
     from polyphony_runner.runs.assemble import RunRequest, assemble
-    from polyphony_runner.runs.features import not_acted_on, refuse_flag
+    from polyphony_runner.runs.features import not_acted_on
     from polyphony_runner.runs.installed import locate
     from polyphony_runner.runs.session import begin
 
-    if executor == "cluster":
-        refuse_flag("--executor cluster", "leave the flag out: nodes run on this machine")
-    if detach:
-        refuse_flag("--detach", f"polyphony run {melody} & leaves it to the shell")
+    _refuse_later_flags(melody, cluster=executor == "cluster", detach=detach)
     home = home_of(console)
     place = locate(melody, home)
     request = RunRequest(
@@ -97,3 +94,12 @@ def command(
     if unsafe_no_sandbox:
         console.say("warning: nodes run without isolation, as the flag says; the journal records it")
     return execute(console, session)
+
+
+def _refuse_later_flags(melody: str, *, cluster: bool, detach: bool) -> None:
+    from polyphony_runner.runs.features import refuse_flag
+
+    if cluster:
+        refuse_flag("--executor cluster", "leave the flag out: nodes run on this machine")
+    if detach:
+        refuse_flag("--detach", f"polyphony run {melody} & leaves it to the shell")

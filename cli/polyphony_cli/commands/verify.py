@@ -11,7 +11,7 @@ import click
 from polyphony_cli.client import home_of, registries_of, transport_of
 from polyphony_cli.console import Console
 from polyphony_schemas.errors import PolyphonyError
-from polyphony_schemas.names import looks_like_path, parse_package
+from polyphony_schemas.names import MANIFESTS, looks_like_path, parse_package
 
 if TYPE_CHECKING:
     from polyphony_runner.http import Transport
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from polyphony_schemas.lock import Lock
 
 _FILES = (".lock", ".tar.gz")
-_MANIFESTS = ("melody.json", "extension.json")
 
 
 @click.command()
@@ -62,7 +61,7 @@ def _verify(console: Console, what: str, transport: Transport) -> Report:
         from polyphony_schemas.trust.verification import unpack
 
         return _verifier(console, transport, Path.cwd(), None).entries(unpack([path.read_bytes()]))
-    if path.is_file() and path.suffix == ".json" and path.name not in _MANIFESTS:
+    if path.is_file() and path.suffix == ".json" and path.name not in MANIFESTS:
         return _verifier(console, transport, Path.cwd(), None).bundle(path.read_bytes())
     from polyphony_runner.package_files import package_root, read_package_files
 

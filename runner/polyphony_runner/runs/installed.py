@@ -11,10 +11,8 @@ from polyphony_runner.kept_graphs import KeptMelody, dependencies_of, kept_melod
 from polyphony_runner.locked_packages import InstalledMelody, installed_melody, packages_for_path
 from polyphony_runner.packages import Package, PackageSource
 from polyphony_schemas.graph.model import CompiledMelody
+from polyphony_schemas.names import looks_like_path
 from polyphony_schemas.values import TreeId
-
-_PATH_START = (".", "/", "~")
-_PATH_END = (".yaml", ".yml", ".json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +35,12 @@ class Place:
 
 def locate(text: str, home: Home) -> Place:
     """A path starts with ``.``, ``/`` or ``~`` or ends in ``.yaml .yml .json``; anything else is a name."""
-    if is_path(text):
+    if looks_like_path(text):
         path = Path(text).expanduser()
         folder = (path if path.is_dir() else path.parent).absolute()
         return Place(path, packages=packages_for_path(home, folder))
     melody = installed_melody(home, text)
     return Place(melody.locked.path, melody.locked.tree, melody.packages, _ready(melody))
-
-
-def is_path(text: str) -> bool:
-    """Whether a word of the command line is a path and no name."""
-    return text.startswith(_PATH_START) or text.endswith(_PATH_END)
 
 
 def _ready(melody: InstalledMelody) -> Ready | None:

@@ -14,11 +14,10 @@ from polyphony_schemas.graph.compile import compile_melody
 from polyphony_schemas.graph.model import CompiledMelody
 from polyphony_schemas.loading import load_melody
 from polyphony_schemas.melody import Melody
+from polyphony_schemas.names import MELODY_FILES
 from polyphony_schemas.permissions.declared import ceiling_of
 from polyphony_schemas.permissions.keys import Grants
 from polyphony_schemas.values import JsonValue
-
-MELODY_FILES = ("melody.yaml", "melody.yml", "melody.json")
 
 
 @dataclass(frozen=True, slots=True)
