@@ -243,8 +243,8 @@ BENCHES = {
         9,
         "DBOS",
         "flow_ms",
-        "40 sequential fib(10). Only Polyphony isolates its tasks; Polyphony and DBOS sync every step. Targets: warm "
-        "at most DBOS; cold at most the bare processes + 480 ms",
+        "40 sequential fib(10). Only Polyphony isolates its tasks; its every step is on the disk (fdatasync) before "
+        "the next one starts. Targets: warm at most DBOS; cold at most the bare processes + 480 ms",
     ),
     "verify": Bench(verify, 9, "", "wall_ms", "one package, one managed key; target: less than 2 ms"),
     "install": Bench(
