@@ -1,4 +1,4 @@
-"""``registry backup``: one tar of everything that cannot be made again, taken while the registry runs.
+"""``registry backup`` and ``restore``: one tar of everything that cannot be made again, taken while the registry runs.
 
 The database comes first, as SQLite's own consistent copy. Git repositories only grow and publishing tags what the
 database already holds, so copying them afterwards never misses what the copy of the database speaks of.
@@ -7,6 +7,7 @@ database already holds, so copying them afterwards never misses what the copy of
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import tarfile
 import tempfile
@@ -14,7 +15,12 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+from polyphony_registry.check import Report, check
+from polyphony_registry.errors import SetupError
 from polyphony_registry.settings import CONFIG_NAME, Settings
+from polyphony_registry.setup import prepare
+
+_NO_BACKUP = "give the file that polyphony registry backup wrote"
 
 
 def write_backup(settings: Settings, target: Path) -> int:
@@ -34,6 +40,56 @@ def write_backup(settings: Settings, target: Path) -> int:
         Path(draft).unlink(missing_ok=True)
         raise
     return target.stat().st_size
+
+
+def restore_backup(file: Path, data: Path) -> Report:
+    """Unpack a backup into a new folder, make what is published again, and check it all. Signs nothing.
+
+    Raises SetupError: PLY4013 for a folder that holds something, PLY4014 for a file that is no backup. The folder
+    is there only when the whole tar could be unpacked.
+    """
+    if data.exists() and (not data.is_dir() or any(data.iterdir())):
+        raise SetupError(
+            "PLY4013", f"{str(data)!r} is not empty", hint="choose a new folder: --data DIR", status=409
+        )
+    data.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=".restore-", dir=data.parent))
+    try:
+        _unpack(file, draft)
+        Settings.load(draft)
+        draft.replace(data)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    services = prepare(Settings.load(data))
+    try:
+        services.outbox.drain()
+        services.outbox.restore()
+        return check(services)
+    finally:
+        services.close()
+
+
+def _unpack(file: Path, folder: Path) -> None:
+    try:
+        with tarfile.open(file) as tar:
+            for member in tar:
+                if not member.isfile() or not _belongs(member.name):
+                    raise SetupError(
+                        "PLY4014",
+                        f"{str(file)!r} holds {member.name!r}, which no backup has",
+                        hint=_NO_BACKUP,
+                    )
+                tar.extract(member, folder, filter="data")
+    except (OSError, tarfile.TarError, EOFError) as error:
+        raise SetupError("PLY4014", f"{str(file)!r} cannot be unpacked: {error}", hint=_NO_BACKUP) from None
+    (folder / "git").mkdir(mode=0o700, exist_ok=True)
+
+
+def _belongs(name: str) -> bool:
+    return name in (CONFIG_NAME, "registry.sqlite", "keys/log.pem") or (
+        name.startswith("git/") and ".." not in name.split("/")
+    )
 
 
 def _copy_database(source: Path, target: Path) -> None:

@@ -32,7 +32,7 @@ from polyphony_registry.errors import BusyError, RegistryError, RequestError
 from polyphony_registry.file_view import FileView
 from polyphony_registry.git.views import COMMANDS_ROOM, FETCH_LIMIT
 from polyphony_registry.settings import Settings
-from polyphony_registry.web import JSON_LIMIT, is_known, problem_document, services_of, token_in
+from polyphony_registry.web import JSON_LIMIT, failure_of, is_known, problem_document, services_of, token_in
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -109,6 +109,9 @@ class Front:
                         "PLY4004", "the request did not arrive in time", hint="try again", status=408
                     )
                 )
+            except OSError as error:
+                _LOG.exception("the request %s %s could not be kept", scope.method, scope.path)
+                return _refusal(failure_of(error))
             return await self._handed_on(scope, environment_of(scope, body))
 
     async def _handed_on(self, scope: Scope, environ: WSGIEnvironment) -> Answer:
@@ -150,9 +153,9 @@ class Front:
         pieces = self._application(environ, cast("StartResponse", start))
         try:
             data = self._gather(pieces)
-        except Exception:  # noqa: BLE001  # whatever breaks an answer off, the client is told so whole
+        except Exception as error:  # noqa: BLE001  # whatever breaks an answer off, the client is told so whole
             _LOG.exception("the answer to %s %s broke off", environ["REQUEST_METHOD"], environ["PATH_INFO"])
-            return _refusal(RegistryError("PLY4000", "the registry failed", hint="try again later"))
+            return _refusal(failure_of(error))
         finally:
             close = getattr(pieces, "close", None)
             if close is not None:

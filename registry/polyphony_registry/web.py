@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import errno
 import json
 import logging
 import time
@@ -130,8 +131,22 @@ def register_error_handlers(app: Flask) -> None:
     @app.errorhandler(Exception)
     def _bug(error: Exception) -> Response:
         _LOG.error("unexpected error for %s %s", request.method, request.path, exc_info=error)
-        message = "the registry failed; the operator finds the reason in its log"
-        return _answer(RegistryError("PLY4000", message, hint="try again later"), 500)
+        failure = failure_of(error)
+        return _answer(failure, failure.status)
+
+
+def failure_of(error: Exception) -> RegistryError:
+    """What clients are told of an error that is not theirs: a full disk by its name, everything else alike."""
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if full or "database or disk is full" in str(error):
+        return RegistryError(
+            "PLY4015",
+            "the registry's disk is full; what the log did not take is not published",
+            hint="tell its operator, then try again",
+            status=507,
+        )
+    message = "the registry failed; the operator finds the reason in its log"
+    return RegistryError("PLY4000", message, hint="try again later")
 
 
 def _answer(error: PolyphonyError, status: int) -> Response:

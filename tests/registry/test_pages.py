@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -105,7 +106,7 @@ def test_pages_have_landmarks_one_first_heading_and_named_fields(registry: Runni
     assert len(outline.named("main")) == 1
     assert outline.named("html") == [{"lang": "en"}]
     labels = {label["for"] for label in outline.named("label")}
-    assert all(field["id"] in labels for field in outline.named("input"))
+    assert all(field["id"] in labels for field in outline.named("input") if field.get("type") != "hidden")
     assert outline.named("a")[0]["href"] == "#content"
     assert "script" not in [tag for tag, _ in outline.tags]
     assert not [tag for tag, attributes in outline.tags if "style" in attributes]
@@ -145,6 +146,32 @@ def test_a_readme_cannot_bring_script(text: str) -> None:
     for attributes in outline.named("a"):
         assert not (attributes.get("href") or "").startswith(("javascript", "data"))
         assert "onclick" not in attributes
+
+
+@pytest.mark.parametrize("piece", ["![", "[", "![a](", "*a_", "&", "[a]: x\n"])
+def test_a_readme_cannot_take_long(piece: str) -> None:
+    start = time.process_time()
+    html = render_readme(piece * (256 * 1024 // len(piece)))
+    assert time.process_time() - start < 1.0
+    assert html.startswith("<pre><code>")
+
+
+def test_a_long_readme_of_a_person_is_rendered() -> None:
+    text = "# Long\n\n" + "A paragraph with [a link](https://x.example) and `code`.\n\n" * 1_500
+    assert render_readme(text).count("<a ") == 1_500
+
+
+def test_a_table_of_ports_has_no_empty_column(registry: Running, publisher: Publisher) -> None:
+    publisher.publish(registry.url, publisher.work_tree("shout"))
+    page = http(f"{registry.url}/{publisher.owner}/shout").body.decode()
+    assert page.count('<th scope="col">Type</th>') == 2
+    assert '<th scope="col">Note</th>' not in page
+
+
+def test_a_search_by_tag_says_so_and_keeps_it(registry: Running) -> None:
+    page = http(f"{registry.url}/search?tag=%3Cb%3Etest&q=").body.decode()
+    assert "tagged <strong>&lt;b&gt;test</strong>" in page
+    assert '<input type="hidden" name="tag" value="&lt;b&gt;test">' in page
 
 
 def test_a_readme_keeps_what_it_may() -> None:

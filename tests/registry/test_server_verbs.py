@@ -1,17 +1,21 @@
-"""``polyphony registry init serve user check backup`` as an operator calls them."""
+"""``polyphony registry init serve user check backup restore`` as an operator calls them."""
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from polyphony_registry.backup import restore_backup, write_backup
 from polyphony_registry.check import check
-from polyphony_registry.settings import Settings
-from polyphony_registry.upkeep import Upkeep
+from polyphony_registry.errors import SetupError
 from support.registry_running import Publisher, new_registry, prepared, running_registry
 
 
@@ -65,6 +69,16 @@ def test_serving_a_folder_that_holds_nothing_says_what_to_do(tmp_path: Path) -> 
     assert "registry init" in refused["error"]["hint"]
 
 
+def test_a_data_folder_that_cannot_be_made_or_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    data = str(tmp_path / "file" / "data")
+    names = ("--origin", "r.example", "--owner", "ada", "--namespace", "acme")
+    for words in (("init", *names), ("serve",), ("check",)):
+        refused = polyphony("registry", *words, "--data", data, status=1)
+        assert refused["error"]["code"] == "PLY4016"
+        assert "Not a directory" in refused["error"]["message"]
+
+
 def test_check_finds_what_was_changed_behind_the_registry(tmp_path: Path) -> None:
     settings, owner = new_registry(tmp_path / "data", workers=1)
     with running_registry(settings, owner) as running:
@@ -96,11 +110,35 @@ def test_a_backup_taken_while_serving_is_a_whole_registry(tmp_path: Path) -> Non
     assert told["bytes"] == backup.stat().st_size
     assert backup.stat().st_mode & 0o777 == 0o600
     again = tmp_path / "again"
-    again.mkdir()
-    subprocess.run(["tar", "-xf", str(backup), "-C", str(again)], check=True)
-    services = prepared(Settings.load(again))
-    Upkeep(services).round()
-    services.outbox.restore()
+    restored = polyphony("registry", "restore", str(backup), "--data", str(again))
+    assert restored["ok"] and restored["checked"]["versions"] == 1
     assert (again / "published" / "log" / "checkpoint").read_text() == note
-    assert check(services).findings == []
-    services.close()
+    assert again.stat().st_mode & 0o777 == 0o700
+    assert (again / "keys" / "log.pem").stat().st_mode & 0o777 == 0o600
+    refused = polyphony("registry", "restore", str(backup), "--data", str(again), status=1)
+    assert refused["error"]["code"] == "PLY4013"
+
+
+@pytest.mark.parametrize(
+    "name", ["../escaped", "/tmp/escaped", "hooks/pre-receive", "git/../../escaped", "x"]
+)
+def test_a_tar_that_is_no_backup_is_refused_and_leaves_nothing(tmp_path: Path, name: str) -> None:
+    backup = tmp_path / "backup.tar"
+    with tarfile.open(backup, "w") as tar:
+        tar.addfile(tarfile.TarInfo(name), io.BytesIO())
+    with pytest.raises(SetupError) as refused:
+        restore_backup(backup, tmp_path / "data")
+    assert refused.value.code == "PLY4014"
+    assert [path.name for path in tmp_path.iterdir()] == ["backup.tar"]
+
+
+def test_a_torn_backup_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    settings, _ = new_registry(tmp_path / "data")
+    prepared(settings).close()
+    backup = tmp_path / "backup.tar"
+    write_backup(settings, backup)
+    backup.write_bytes(backup.read_bytes()[: backup.stat().st_size // 2])
+    with pytest.raises(SetupError) as refused:
+        restore_backup(backup, tmp_path / "again")
+    assert refused.value.code == "PLY4014"
+    assert not (tmp_path / "again").exists()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
+import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -131,6 +133,19 @@ def test_a_bug_says_nothing_about_the_inside(app: Flask, monkeypatch: pytest.Mon
     answer = app.test_client().get("/api/v1/packages/a/b")
     assert answer.status_code == 500
     assert b"secret" not in answer.data
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.ENOSPC, "No space left on device"), sqlite3.OperationalError("database or disk is full")],
+)
+def test_a_full_disk_is_called_so(app: Flask, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def full(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("polyphony_registry.packages.views.find_package", full)
+    answer = app.test_client().get("/api/v1/packages/a/b")
+    assert (answer.status_code, answer.get_json()["code"]) == (507, "PLY4015")
 
 
 def test_whoami_names_account_namespaces_and_log(app: Flask) -> None:

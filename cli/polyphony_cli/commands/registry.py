@@ -38,6 +38,11 @@ _VERBS: dict[str, Verb] = {
     "backup": Verb(
         "registry_server", "Copy a registry while it runs", "polyphony registry backup registry.tar"
     ),
+    "restore": Verb(
+        "registry_server",
+        "Make a registry again from its copy, and check it",
+        "polyphony registry restore registry.tar --data DIR",
+    ),
 }
 
 

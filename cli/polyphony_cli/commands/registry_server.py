@@ -1,4 +1,4 @@
-"""``polyphony registry init|serve|user|check|backup``: the server's verbs. The server is imported when one runs."""
+"""``polyphony registry init|serve|user|check|backup|restore``: the server's verbs. The server is imported when one runs."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from polyphony_cli.console import Console
-from polyphony_schemas.errors import UsageError
+from polyphony_schemas.errors import PolyphonyError, UsageError
 
 if TYPE_CHECKING:
+    from polyphony_registry.check import Report
     from polyphony_registry.setup import Invitation
 
 _DATA = click.option("--data", metavar="DIR", help="The registry's data folder (default: HOME/registry).")
@@ -175,13 +176,7 @@ def _check(console: Console, data: str | None) -> int:
             report = check(services)
         finally:
             services.close()
-    if console.as_json:
-        console.document({"ok": not report.findings, "checked": report.checked, "findings": report.findings})
-    for finding in report.findings:
-        console.line(finding)
-    counted = ", ".join(f"{count} {what}" for what, count in report.checked.items())
-    console.line(f"{'ok' if not report.findings else 'not ok'}: {counted}")
-    return 1 if report.findings else 0
+    return _say_report(console, report)
 
 
 @click.command("backup")
@@ -201,18 +196,35 @@ def _backup(console: Console, file: str, data: str | None) -> int:
     return 0
 
 
+@click.command("restore")
+@click.argument("file")
+@_DATA
+@click.pass_obj
+def _restore(console: Console, file: str, data: str | None) -> int:
+    """Make a registry again from a backup FILE, in a folder that is new or empty, and check it."""
+    with _server():
+        from polyphony_registry.backup import restore_backup
+
+        folder = _folder(console, data)
+        report = restore_backup(Path(file), folder)
+    status = _say_report(console, report)
+    console.hint(f"polyphony registry serve --data {folder}")
+    return status
+
+
 COMMANDS: dict[str, click.Command] = {
     "init": _init,
     "serve": _serve,
     "user": _user,
     "check": _check,
     "backup": _backup,
+    "restore": _restore,
 }
 
 
 @contextmanager
 def _server() -> Iterator[None]:
-    """Say what to install when the server is missing."""
+    """Say what to install when the server is missing, and what stands in the way when its folder cannot be used."""
     try:
         import polyphony_registry  # noqa: F401
     except ModuleNotFoundError:
@@ -221,7 +233,16 @@ def _server() -> Iterator[None]:
             "the registry server is not installed",
             hint='install it beside the command: pip install "polyphony-cli[registry]"',
         ) from None
-    yield
+    from sqlalchemy.exc import OperationalError
+
+    try:
+        yield
+    except (OSError, OperationalError) as error:
+        raise PolyphonyError(
+            "PLY4016",
+            f"the data folder cannot be used: {error.orig if isinstance(error, OperationalError) else error}",
+            hint="it must be a folder of the user who runs the registry, with room on its disk",
+        ) from None
 
 
 def _folder(console: Console, data: str | None) -> Path:
@@ -241,6 +262,16 @@ def _announce(console: Console, *, data: Path, host: str, port: int, pid: int) -
     else:
         console.line(f"serving   {told['url']}")
         console.line(f"add       {told['add']}")
+
+
+def _say_report(console: Console, report: Report) -> int:
+    if console.as_json:
+        console.document({"ok": not report.findings, "checked": report.checked, "findings": report.findings})
+    for finding in report.findings:
+        console.line(finding)
+    counted = ", ".join(f"{count} {what}" for what, count in report.checked.items())
+    console.line(f"{'ok' if not report.findings else 'not ok'}: {counted}")
+    return 1 if report.findings else 0
 
 
 def _invitation(made: Invitation) -> dict[str, object]:

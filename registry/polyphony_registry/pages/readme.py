@@ -6,6 +6,7 @@ Headings move down one level, since the page has its own first heading. Pictures
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 import nh3
@@ -36,11 +37,17 @@ _TAGS = {
 _ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}, "code": {"class"}}
 _SCHEMES = {"http", "https", "mailto"}
 _LOWEST = 6
+# Nested brackets cost the parser time beyond their number; no README of a person comes near these.
+_LONGEST = 128 * 1024
+_LONGEST_BLOCK = 32 * 1024
+_MOST_BRACKETS = 1_000
 
 
 @lru_cache(maxsize=256)
 def render_readme(text: str) -> str:
-    """The HTML of a Markdown text. Links leave with ``rel="nofollow noopener"``."""
+    """The HTML of a Markdown text. Links leave with ``rel="nofollow noopener"``. A text made to be slow stays text."""
+    if _is_heavy(text):
+        return f"<pre><code>{nh3.clean_text(text[:_LONGEST])}</code></pre>"
     parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
     tokens = [_changed(token) for token in parser.parse(text)]
     html = parser.renderer.render(tokens, parser.options, {})
@@ -50,6 +57,13 @@ def render_readme(text: str) -> str:
         attributes=_ATTRIBUTES,
         url_schemes=_SCHEMES,
         link_rel="nofollow noopener",
+    )
+
+
+def _is_heavy(text: str) -> bool:
+    return len(text) > _LONGEST or any(
+        len(block) > _LONGEST_BLOCK or block.count("[") > _MOST_BRACKETS
+        for block in re.split(r"\n[ \t>]*\n", text)
     )
 
 
