@@ -19,6 +19,8 @@ def command(console: Console, run: str, verify: bool) -> int:
 
     folder = run_folder(console, run)
     if not verify:
+        if not folder.journal.is_file():
+            raise folder.unreadable("there is no journal.jsonl")
         with folder.journal.open("rb") as stream:
             for line in stream:
                 if line.endswith(b"\n"):

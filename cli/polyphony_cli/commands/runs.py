@@ -31,7 +31,14 @@ def command(console: Console, limit: int) -> int:
         mark = "  local" if one.local else ""
         seconds = "" if one.seconds is None else f"{one.seconds:.1f} s"
         console.line(
-            f"{sign_of(one.status)} {one.run}  {one.status:<9}  {seconds:>8}  {one.started}  {one.name}{mark}"
+            f"{sign_of(one.status)} {one.run}  {one.status:<10}  {seconds:>8}  {one.started}  {one.name}{mark}"
+        )
+    for one in listed:
+        if one.problem is not None:
+            console.say(one.problem)
+    if any(one.problem for one in listed):
+        console.hint(
+            "restore the folder of an unreadable run from a copy, or remove it: it is in runs/ of the home"
         )
     if not listed:
         console.say("no runs yet")

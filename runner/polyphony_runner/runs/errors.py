@@ -1,4 +1,4 @@
-"""What stands in the way of a run before its first node (PLY2402 to PLY2416)."""
+"""What stands in the way of a run before its first node (PLY2402 to PLY2418)."""
 
 from __future__ import annotations
 

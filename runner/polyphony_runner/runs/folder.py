@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from polyphony_runner.files import private_folder, write_atomic
 from polyphony_runner.runs.errors import RunError
 from polyphony_schemas import program
+from polyphony_schemas.errors import PolyphonyError
 from polyphony_schemas.graph.codec import from_json, to_json
 from polyphony_schemas.graph.model import CompiledMelody
 from polyphony_schemas.program import Program
@@ -25,6 +27,7 @@ from polyphony_schemas.values import JsonObject, JsonValue, RunId
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _ID_LENGTH = 28
+Kept = TypeVar("Kept")
 
 
 def new_run_id(now_ms: int) -> RunId:
@@ -161,17 +164,36 @@ class RunFolder:
         write_atomic(self.path / "run.json", json.dumps(record.to_json(), indent=1).encode() + b"\n")
 
     def record(self) -> RunRecord:
-        """Where the run came from."""
-        return RunRecord.from_json(json.loads((self.path / "run.json").read_bytes()))
+        """Where the run came from; PLY2417 when that cannot be read."""
+        return self._read("run.json", RunRecord.from_json)
 
     def melody(self) -> CompiledMelody:
-        """The compiled graph."""
-        return from_json(json.loads((self.path / "graph.json").read_bytes()))
+        """The compiled graph; PLY2417 when that cannot be read."""
+        return self._read("graph.json", from_json)
+
+    def unreadable(self, what: str) -> RunError:
+        """PLY2417: what of this folder cannot be made sense of."""
+        return RunError(
+            "PLY2417",
+            f"the run {self.run!r} cannot be read: {what}",
+            hint=f"restore its folder from a copy, or remove it: {self.path}",
+        )
+
+    def _read(self, name: str, reader: Callable[[JsonObject], Kept]) -> Kept:
+        path = self.path / name
+        if not path.is_file():
+            raise self.unreadable(f"there is no {name}")
+        try:
+            return reader(json.loads(path.read_bytes()))
+        except PolyphonyError as error:
+            raise self.unreadable(f"{name}: {error.message}") from error
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            raise self.unreadable(f"{name}: {type(error).__name__}: {error}") from error
 
 
 def find_run(runs: Path, run: str) -> RunFolder:
     """The folder of a run given by its id or by a unique beginning of at least four characters; PLY2402."""
-    if len(run) == _ID_LENGTH and "/" not in run and (runs / run / "run.json").is_file():
+    if len(run) == _ID_LENGTH and "/" not in run and (runs / run).is_dir() and run.startswith("r_"):
         return RunFolder(runs / run)
     found = [folder for folder in all_runs(runs) if folder.run.startswith(run)] if len(run) >= 4 else []
     if len(found) == 1:
@@ -181,9 +203,9 @@ def find_run(runs: Path, run: str) -> RunFolder:
 
 
 def all_runs(runs: Path) -> Iterator[RunFolder]:
-    """Every run of a home, the newest first."""
+    """Every run of a home, the newest first; also those whose folder is damaged."""
     if not runs.is_dir():
         return
     for path in sorted(runs.iterdir(), reverse=True):
-        if path.name.startswith("r_") and len(path.name) == _ID_LENGTH and (path / "run.json").is_file():
+        if path.name.startswith("r_") and len(path.name) == _ID_LENGTH and path.is_dir():
             yield RunFolder(path)

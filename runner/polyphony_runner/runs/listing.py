@@ -9,6 +9,7 @@ from pathlib import Path
 
 from polyphony_runner.home import Home
 from polyphony_runner.journal.file import is_held
+from polyphony_runner.runs.errors import RunError
 from polyphony_runner.runs.folder import RunFolder, all_runs
 from polyphony_schemas.errors import FormatError
 from polyphony_schemas.journal import Event, decode_line, format_time
@@ -16,7 +17,11 @@ from polyphony_schemas.journal import Event, decode_line, format_time
 
 @dataclass(frozen=True, slots=True)
 class ListedRun:
-    """One line of ``polyphony runs``. ``halted`` also stands for a run whose process died."""
+    """One line of ``polyphony runs``.
+
+    ``halted`` also stands for a run whose process died; ``unreadable`` for a folder that is damaged or holds no
+    event, and ``problem`` says why.
+    """
 
     run: str
     name: str
@@ -24,6 +29,7 @@ class ListedRun:
     started: str
     seconds: float | None
     local: bool
+    problem: str | None = None
 
     def to_json(self) -> dict[str, object]:
         """The object of ``runs --json``."""
@@ -34,6 +40,7 @@ class ListedRun:
             "started": self.started,
             "seconds": self.seconds,
             "local": self.local,
+            "problem": self.problem,
         }
 
 
@@ -43,21 +50,33 @@ def list_runs(home: Home, limit: int | None = None) -> list[ListedRun]:
 
 
 def _listed(folder: RunFolder) -> ListedRun:
+    try:
+        return _readable(folder)
+    except RunError as error:
+        return ListedRun(folder.run, "", "unreadable", "", None, local=False, problem=error.message)
+
+
+def _readable(folder: RunFolder) -> ListedRun:
     record = folder.record()
-    first, last = _ends(folder.journal)
-    if last is not None and last.type == "run.finished":
-        status = str(last.data["status"])
-    else:
-        status = "running" if is_held(folder.journal) else "halted"
-    seconds = None
-    if first is not None and last is not None:
-        seconds = round((last.at_ms - first.at_ms) / 1000, 3)
-    started = format_time(first.at_ms) if first is not None else ""
-    return ListedRun(folder.run, record.name, status, started, seconds, record.local)
+    try:
+        held = is_held(folder.journal)
+        ends = _ends(folder.journal)
+    except (OSError, FormatError) as error:
+        raise folder.unreadable(f"journal.jsonl: {error}") from error
+    if ends is None:
+        if not held:
+            raise folder.unreadable("it was ended before its first event")
+        return ListedRun(folder.run, record.name, "running", "", None, record.local)
+    first, last = ends
+    status = "running" if held else "halted"
+    if last.type == "run.finished":
+        status = str(last.data.get("status"))
+    seconds = round((last.at_ms - first.at_ms) / 1000, 3)
+    return ListedRun(folder.run, record.name, status, format_time(first.at_ms), seconds, record.local)
 
 
-def _ends(journal: Path) -> tuple[Event | None, Event | None]:
-    """The first and the last whole line."""
+def _ends(journal: Path) -> tuple[Event, Event] | None:
+    """The first and the last whole line, None without one; FormatError for one that is no event."""
     try:
         with journal.open("rb") as stream:
             first = stream.readline()
@@ -69,9 +88,8 @@ def _ends(journal: Path) -> tuple[Event | None, Event | None]:
                 tail = stream.read(end - start) + tail
                 end = start
     except FileNotFoundError:
-        return None, None
+        return None
     lines = tail.split(b"\n")[:-1]
-    try:
-        return decode_line(first.rstrip(b"\n"))[0], decode_line(lines[-1])[0] if lines else None
-    except FormatError:
-        return None, None
+    if not lines:
+        return None
+    return decode_line(first.rstrip(b"\n"))[0], decode_line(lines[-1])[0]

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import signal
 from collections.abc import Callable
 from contextlib import suppress
@@ -31,6 +30,7 @@ from polyphony_runner.runs.errors import RunError
 from polyphony_runner.runs.folder import RunFolder, RunRecord
 from polyphony_runner.runs.head import sign_head
 from polyphony_runner.runs.logs import RunLogs
+from polyphony_runner.runs.unchanged import check_unchanged, kept_digests
 from polyphony_runner.runtimes.protocol import Assignment, Failure, Outcome, Runtime, Sink
 from polyphony_schemas.values import JsonValue, TreeId
 
@@ -138,7 +138,6 @@ def begin(assembled: AssembledRun, home: Home) -> Session:
     """Write the first event of a new run; the run exists from here on."""
     folder = assembled.folder
     session = _open(folder, assembled.record, home)
-    graph = hashlib.sha256((folder.path / "graph.json").read_bytes()).hexdigest()
     record = assembled.record
     packages: dict[str, JsonValue] = {
         uses: {"name": one.name, "version": one.version, "tree": one.tree, "local": one.local}
@@ -150,7 +149,7 @@ def begin(assembled: AssembledRun, home: Home) -> Session:
         "version": record.version,
         "tree": record.tree,
         "local": record.local,
-        "graph": graph,
+        **kept_digests(folder),
         "packages": packages,
         "inputs": dict(assembled.inputs),
         "work": record.work,
@@ -171,8 +170,14 @@ def begin(assembled: AssembledRun, home: Home) -> Session:
 
 
 def take_up(folder: RunFolder, home: Home) -> Session:
-    """Open a run that exists and replay its journal; PLY2414 when it is over, PLY2102 when it is being executed."""
-    session = _open(folder, folder.record(), home)
+    """Open a run that exists and replay its journal.
+
+    PLY2414 when it is over, PLY2102 when it is being executed, PLY2417 when its folder cannot be read, PLY2418 when
+    that is no longer what was written.
+    """
+    record = folder.record()
+    check_unchanged(folder, home)
+    session = _open(folder, record, home)
     if session.state.finished:
         session.journal.close()
         raise RunError(
@@ -191,6 +196,8 @@ def load_state(folder: RunFolder, home: Home) -> RunState:
     state = RunState(folder.melody(), ValueStore(FolderArtifacts(home.artifacts)))
     for event in read_journal(folder.journal):
         evolve(state, event)
+    if state.next_seq == 0:
+        raise folder.unreadable("it was ended before its first event")
     return state
 
 

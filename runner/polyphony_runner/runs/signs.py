@@ -11,6 +11,7 @@ _SIGNS = {
     "dead": "┄",
     "cancelled": "■",
     "halted": "‖",
+    "unreadable": "?",
 }
 
 

@@ -12,6 +12,7 @@ from polyphony_runner.home import Home
 from polyphony_runner.journal.file import read_lines
 from polyphony_runner.runs.folder import RunFolder
 from polyphony_runner.runs.head import check_head
+from polyphony_runner.runs.unchanged import changed_files
 from polyphony_schemas.errors import PolyphonyError
 from polyphony_schemas.journal import verify_chain
 
@@ -58,6 +59,10 @@ def verify_run(folder: RunFolder, home: Home) -> VerifiedJournal:
         problems.append(error.message)
     except Exception as error:  # noqa: BLE001  # whatever a forged event does to the replay is a finding
         problems.append(f"event {state.next_seq - 1} cannot be replayed: {type(error).__name__}: {error}")
+    if not problems and not heads:
+        problems.append("it holds no event: the run was ended before its first")
+    if heads and (changed := changed_files(folder, state.created)):
+        problems.append(changed)
     if not problems and folder.journal.read_bytes()[-1:] not in (b"", b"\n"):
         problems.append("the last line is incomplete: polyphony resume cuts it off")
     if state.finished:
