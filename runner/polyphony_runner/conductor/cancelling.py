@@ -11,6 +11,7 @@ def cancel_node(state: RunState, node: Node, reason: str) -> None:
     if node.final:
         if node.loop is not None:
             _cancel_rest(state, node, reason)
+            state.agenda.pop(node.path, None)  # there is no next round any more
             release(state, node)
         return
     if node.cancelling is not None:

@@ -29,6 +29,9 @@ from polyphony_schemas.values import JsonValue
 Step = Literal["close", "round", "advance", "finish"]
 # The most rounds or items a computed bound may allow.
 _MOST_ROUNDS = 1_000_000
+# Node instances of one run, all rounds and items together. Each keeps its state and outputs in memory, a few KB, for
+# as long as the run goes on: this many take some hundred MB, one more nesting of loops would take all there is.
+MOST_INSTANCES = 100_000
 # Reasons for which a closed scope gives outputs.
 _GIVES_OUTPUTS = ("done", "complete", "accepted")
 
@@ -77,7 +80,10 @@ def opened(state: RunState, node: Node, moment: Moment) -> Draft:
                 data[name] = _checked_bound(name, fill(state, node.frame, bound, extra))
         if node.spec.kind == "for_each":
             items = fill(state, node.frame, header.items, extra) if header.items else []
-            data |= {"items": _checked_items(items, int(str(data.get("max", header.max))))}
+            checked = _checked_items(items, int(str(data.get("max", header.max))))
+            if not has_room(state, node, len(checked)):
+                return fail(state, node, _too_many(node), moment, retryable=False)
+            data |= {"items": checked}
         else:
             data["state"] = fill_all(state, node.frame, header.state, extra)
     except ExpressionError as error:
@@ -103,12 +109,31 @@ def _checked_items(items: JsonValue, most: int) -> Sequence[JsonValue]:
     return items
 
 
+def has_room(state: RunState, node: Node, rounds: int = 1) -> bool:
+    """Whether the run may hold the nodes of so many more rounds of this scope."""
+    inside = len(node.spec.body.nodes) if node.spec.body is not None else 0
+    return len(state.nodes) + rounds * inside <= MOST_INSTANCES
+
+
+def _too_many(node: Node) -> dict[str, JsonValue]:
+    return error_of("budget", f"another round of {node.path} would give the run over {MOST_INSTANCES} nodes")
+
+
+def _round(state: RunState, node: Node, loop: LoopState, data: Mapping[str, JsonValue]) -> Draft:
+    """The start of the next round; without room for its nodes the end of the scope."""
+    if has_room(state, node):
+        return Draft("scope.round", iteration(node, loop.next), None, data)
+    if node.final:  # it gave its outputs: what is left of it runs for nobody
+        return Draft("run.cancelling", node.path, None, {"reason": "budget"})
+    return _close(node, "budget", _too_many(node))
+
+
 def step(state: RunState, node: Node, moment: Moment) -> Draft:
     """The event for what ``pending`` says."""
     loop = node.scope
     match pending(node):
         case "round":
-            return Draft("scope.round", iteration(node, loop.next), None, {"index": loop.next})
+            return _round(state, node, loop, {"index": loop.next})
         case "advance":
             return _advance(state, node, loop)
         case "close":
@@ -148,8 +173,7 @@ def _advance(state: RunState, node: Node, loop: LoopState) -> Draft:
         if header.on_max == "accept":
             return _close(node, "accepted")
         return _close(node, "max", error_of("budget", f"not done after {loop.max} rounds"))
-    data: dict[str, JsonValue] = {"round": loop.next}
-    return Draft("scope.round", iteration(node, loop.next), None, data)
+    return _round(state, node, loop, {"round": loop.next})
 
 
 def header_environment(state: RunState, loop: LoopState) -> Environment:
