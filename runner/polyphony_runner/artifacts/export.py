@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import secrets
 import shutil
+import stat
 from pathlib import Path
 
 from polyphony_runner.artifacts.errors import ArtifactError
@@ -13,16 +17,18 @@ _MANIFEST_START = b'{"artifact":"directory"'
 
 
 def export(store: ArtifactStore, digest: str, target: Path) -> int:
-    """Copy a file or folder artifact to ``target``, which must not exist as a folder; gives the bytes written."""
+    """Copy a file or folder artifact to ``target``; gives the bytes written.
+
+    PLY2306 where something else lies there: a file may be replaced by a file, whole or not at all, nothing else may,
+    and no link at ``target`` is followed.
+    """
     source = store.file(digest)
     with source.open("rb") as stream:
         folder = stream.read(len(_MANIFEST_START)) == _MANIFEST_START
     if not folder:
-        if target.is_dir():
-            raise ArtifactError("PLY2306", f"{str(target)!r} is a folder", hint="name the file with -o")
-        shutil.copyfile(source, target)
+        _export_file(source, target)
         return target.stat().st_size
-    if target.exists():
+    if os.path.lexists(target):
         raise ArtifactError("PLY2306", f"{str(target)!r} exists", hint="name a new folder with -o")
     entries = decode(store.read(digest))
     laid_out = store.directory(digest)
@@ -38,3 +44,18 @@ def export(store: ArtifactStore, digest: str, target: Path) -> int:
             shutil.copyfile(laid_out / entry.path, place)
             place.chmod(0o755 if entry.kind == "x" else 0o644)
     return sum(entry.size for entry in entries)
+
+
+def _export_file(source: Path, target: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISREG(target.lstat().st_mode):
+            what = "a folder" if target.is_dir() and not target.is_symlink() else "no regular file"
+            raise ArtifactError("PLY2306", f"{str(target)!r} is {what}", hint="name another file with -o")
+    temporary = target.with_name(f".{secrets.token_hex(6)}.polyphony")
+    try:
+        with source.open("rb") as reading, temporary.open("xb") as writing:
+            shutil.copyfileobj(reading, writing)
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -144,3 +144,42 @@ def test_export_writes_files_and_folders(store: FolderArtifacts, tmp_path: Path)
     with pytest.raises(ArtifactError) as refused:
         export(store, kept.digest, tmp_path / "out")
     assert refused.value.code == "PLY2306"
+
+
+def test_export_follows_no_link_at_its_target(store: FolderArtifacts, tmp_path: Path) -> None:
+    digest = store.put_bytes(b"new").digest
+    victim = tmp_path / "victim"
+    victim.write_text("old")
+    for name, target in (("link", "victim"), ("dangling", "nowhere")):
+        (tmp_path / name).symlink_to(target)
+        with pytest.raises(ArtifactError) as caught:
+            export(store, digest, tmp_path / name)
+        assert caught.value.code == "PLY2306"
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("pipe", "."):
+        with pytest.raises(ArtifactError):
+            export(store, digest, tmp_path / name)
+    assert victim.read_text() == "old"
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_export_replaces_a_file_whole(store: FolderArtifacts, tmp_path: Path) -> None:
+    target, other = tmp_path / "file", tmp_path / "other"
+    target.write_text("older and longer")
+    other.hardlink_to(target)
+    export(store, store.put_bytes(b"new").digest, target)
+    assert target.read_text() == "new"
+    assert other.read_text() == "older and longer"
+    assert {path.name for path in tmp_path.iterdir() if path.is_file()} == {"file", "other"}
+
+
+def test_a_folder_artifact_is_not_written_through_a_dangling_link(
+    store: FolderArtifacts, tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a").write_text("x")
+    kept = store.put_directory(tmp_path / "in")
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(ArtifactError):
+        export(store, kept.digest, tmp_path / "link")
+    assert not (tmp_path / "nowhere").exists()
