@@ -120,8 +120,11 @@ class Collector:
         path = f"{OUT}/{port}"
         if folder:
             return self._keep(path, port, None)
-        with opened(open_folder(self.work)) as work:
-            children = [entry for entry in walk(work, path) if entry.path != path]
+        try:
+            with opened(open_folder(self.work)) as work:
+                children = [entry for entry in walk(work, path) if entry.path != path]
+        except OSError as error:  # a link, or no folder any more, in its place or above it
+            raise _not_kept(path, error) from error
         if len(children) == 1 and children[0].kind == "file":
             return self._keep(children[0].path, children[0].path.rpartition("/")[2], None)
         return self._keep(path, port, None)
@@ -143,12 +146,7 @@ class Collector:
                 else self.store.put_file(self.work / path)
             )
         except OSError as error:
-            raise NodeError(
-                "validation",
-                "PLY3509",
-                f"the artifact {path!r} cannot be kept: {error.strerror}",
-                retryable=True,
-            ) from error
+            raise _not_kept(path, error) from error
         except PolyphonyError as error:
             if isinstance(error, NodeError):
                 raise
@@ -203,6 +201,16 @@ class Collector:
                 f"the name {self.masker.text(entry.path)!r} in an artifact, or its target, holds a granted secret",
                 hint="a secret may be in no file name",
             )
+
+
+def _not_kept(path: str, error: OSError) -> NodeError:
+    return NodeError(
+        "validation",
+        "PLY3509",
+        f"the artifact {path!r} cannot be kept: {error.strerror}",
+        hint="leave /out the folder it is, and write files or folders of your own into it",
+        retryable=True,
+    )
 
 
 def _check_kind(port: str, kind: str, kept: JsonValue) -> None:

@@ -43,8 +43,10 @@ class Execution:
 
     async def run(self) -> Exit:
         """From spawn to verdict; on return no process of the tree is left."""
-        writable = [mount.source for mount in self.ready.mounts if mount.mode == "rw"]
-        self.disk = await asyncio.to_thread(Disk.at, (self.spec.work, *writable), self.spec.limits)
+        work = self.spec.work
+        rw = [mount.source for mount in self.ready.mounts if mount.mode == "rw"]
+        writable = (work, *(place for place in rw if work not in place.parents))
+        self.disk = await asyncio.to_thread(Disk.at, writable, self.spec.limits)
         process = await self._spawn()
         try:
             try:

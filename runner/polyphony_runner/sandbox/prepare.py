@@ -53,7 +53,9 @@ async def prepared(
                 notes.append(
                     f"{mount.inside}: a private copy, because the sandbox's user may not read the original"
                 )
-            if privileged and mount.mode == "rw" and mount.fd is None:
+            # What lies in the work folder is given and taken back with it: by then the program may have replaced it.
+            own = own_work and spec.work in mount.source.parents
+            if privileged and mount.mode == "rw" and mount.fd is None and not own:
                 if (
                     spec.work.parent in mount.source.parents
                 ):  # the runner's own folder, as private as the work folder
@@ -68,15 +70,19 @@ async def prepared(
         yield Prepared(uid, tuple(mounts), tuple(notes))
 
 
+def _is_folder(path: Path) -> bool:
+    return stat.S_ISDIR(path.lstat().st_mode)
+
+
 def _give(work: Path, uid: int) -> None:
-    if work.is_dir():
+    if _is_folder(work):
         tree.chown_tree(work, uid, uid)
     else:
         os.chown(work, uid, uid, follow_symlinks=False)
 
 
 def _take_back(work: Path, uid: int) -> None:
-    if work.is_dir():
+    if _is_folder(work):
         tree.chown_tree(work, os.geteuid(), os.getegid(), only_from=uid)
     else:
         os.chown(work, os.geteuid(), os.getegid(), follow_symlinks=False)

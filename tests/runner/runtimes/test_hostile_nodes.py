@@ -201,3 +201,24 @@ def test_a_passed_deadline_and_an_unknown_package_are_failures(bench: Bench) -> 
     late = bench.fail(uses, deadline=datetime.now(UTC) - timedelta(seconds=1))
     unknown = bench.fail("acme/unknown@^1")
     assert (late.kind, unknown.kind, unknown.retryable) == ("timeout", "dependency", False)
+
+
+@pytest.mark.parametrize("mark", ["file", "directory"])
+@pytest.mark.parametrize("what", ["file", "link", "dangling", "circle", "pipe", "gone", "other"])
+def test_what_replaces_the_output_folder_is_an_invalid_output(bench: Bench, what: str, mark: str) -> None:
+    source = (
+        "import os\ndef main(i, p, t, c):\n    o = '/ws/.out'\n    os.rename(o, '/ws/old')\n"
+        "    {'file': lambda: open(o, 'w').close(), 'link': lambda: os.symlink('/etc', o),\n"
+        "     'dangling': lambda: os.symlink('nowhere', o), 'circle': lambda: os.symlink('.out', o),\n"
+        "     'pipe': lambda: os.mkfifo(o), 'gone': lambda: None,\n"
+        "     'other': lambda: (os.mkdir(o), os.symlink('/etc/passwd', o + '/f'))}[i['x']]()\n"
+        "    return {}\n"
+    )
+    outputs = {"f": {"schema": {"$ref": f"urn:polyphony:{mark}"}}}
+    uses = bench.python(source, inputs={"x": ANY}, outputs=outputs)
+    if what == "gone":  # no output was left, and none is required
+        assert bench.succeed(uses, inputs={"x": what}) == {}
+        return
+    failure = bench.fail(uses, inputs={"x": what})
+    assert failure.kind == "validation", failure.message
+    assert str(bench.root) not in failure.message
