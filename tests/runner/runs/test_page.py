@@ -43,3 +43,6 @@ def test_the_page_holds_outcome_timeline_and_nodes_and_escapes_everything(tmp_pa
     assert "The run failed" in page
     assert "&lt;script&gt;" in page
     assert "--unsafe-no-sandbox" in page
+    head = page[: page.index("<style>")]
+    assert "Content-Security-Policy" in head
+    assert "default-src 'none'; style-src 'unsafe-inline'; img-src data:" in head
