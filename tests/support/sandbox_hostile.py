@@ -18,6 +18,8 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 CALLS = {
     "ptrace": (101, 117),
     "keyctl": (250, 219),
+    "shmget": (29, 194),
+    "msgget": (68, 186),
     "bpf": (321, 280),
     "perf_event_open": (298, 241),
     "mount": (165, 40),

@@ -90,6 +90,11 @@ MACHINE: dict[str, Numbers] = {
     "ustat": (136, None),
     "sysfs": (139, None),
 }
+# segments and queues that live on in the kernel's memory, in no process: limits of processes do not count them
+SYSTEM_V: dict[str, Numbers] = {
+    "shmget": (29, 194),
+    "msgget": (68, 186),
+}
 # flags behind a pointer (glibc falls back to clone); io_uring would do calls that no filter sees
 NOT_IMPLEMENTED: dict[str, Numbers] = {
     "clone3": (435, 435),
@@ -157,6 +162,7 @@ def program(machine: str, families: Iterable[int]) -> bytes:
         *_deny(_numbers(DEBUG_KEYS_KERNEL, column), EPERM),
         *_deny(_numbers(MOUNTS_NAMESPACES, column), EPERM),
         *_deny(_numbers(MACHINE, column), EPERM),
+        *_deny(_numbers(SYSTEM_V, column), EPERM),
         *_deny(_numbers(NOT_IMPLEMENTED, column), ENOSYS),
         *_guarded(CLONE[column], clone),
         *_guarded(SOCKET[column], _socket_rule(families)),
