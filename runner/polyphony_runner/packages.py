@@ -107,7 +107,7 @@ class FolderPackages:
                 f"{uses!r} lies outside the package {str(self.root)!r}",
                 hint="use a published package, or an override for development",
             )
-        return read_extension(folder, tree=self.tree, local=self.tree is None)
+        return read_extension(folder, tree=self.tree, local=self.tree is None, within=self.root.resolve())
 
 
 def is_core(uses: str) -> bool:
@@ -115,8 +115,18 @@ def is_core(uses: str) -> bool:
     return isinstance(parse_uses(uses), CoreReference)
 
 
-def read_extension(root: Path, *, tree: TreeId | None = None, local: bool = False, name: str = "") -> Package:
-    """The extension in a folder; PLY2406 when it has none, ``FormatError`` PLY1500 when its manifest is invalid."""
+def read_extension(
+    root: Path,
+    *,
+    tree: TreeId | None = None,
+    local: bool = False,
+    name: str = "",
+    within: Path | None = None,
+) -> Package:
+    """The extension in a folder; PLY2406 when it has none, ``FormatError`` PLY1500 when its manifest is invalid.
+
+    ``within`` is the package that the folder is a part of: its schemas may refer to files of the whole.
+    """
     from polyphony_runner.folder_schemas import folder_schemas
     from polyphony_schemas.graph.interface import extension_program
     from polyphony_schemas.loading import load_extension
@@ -124,8 +134,10 @@ def read_extension(root: Path, *, tree: TreeId | None = None, local: bool = Fals
     for file in EXTENSION_FILES:
         path = root / file
         if path.is_file() and not path.is_symlink():  # a link may lead out of the package
-            manifest = load_extension(read_document(path, follow=False), str(path))
-            program = extension_program(manifest, folder_schemas(file, root))
+            package = within or root
+            schemas = folder_schemas(path.relative_to(package).as_posix(), package)
+            manifest = load_extension(read_document(path, follow=False), str(path), schemas=schemas)
+            program = extension_program(manifest, schemas)
             return Package(root, program, tree, local, name or manifest.name)
     raise ClientError(
         "PLY2406",

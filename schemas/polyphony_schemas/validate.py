@@ -222,18 +222,7 @@ class _Validation:
         self.problems.append(document.problem(BAD_CASE, pointer, message, hint="compare with the melody"))
 
     def _say(self, document: Document, findings: Iterable[Finding]) -> None:
-        for found in findings:
-            self.problems.append(
-                document.problem(
-                    found.code,
-                    found.pointer,
-                    found.message,
-                    hint=found.hint,
-                    got=found.got,
-                    expected=found.expected,
-                    severity=found.severity,
-                )
-            )
+        self.problems += [found.at(document) for found in findings]
 
 
 def _no_document(file: str, message: str, hint: str) -> Problem:

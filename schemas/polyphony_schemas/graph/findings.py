@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from polyphony_schemas.errors import PolyphonyError
-from polyphony_schemas.problems import Severity
+from polyphony_schemas.problems import Problem, Severity
+
+if TYPE_CHECKING:
+    from polyphony_schemas.yaml12 import Document
 
 UNKNOWN_PACKAGE = "PLY1601"
 UNKNOWN_NODE = "PLY1602"
@@ -40,6 +44,18 @@ class Finding:
     hint: str = ""
     got: str = ""
     expected: str = ""
+
+    def at(self, document: Document) -> Problem:
+        """The problem of this document, with line and column."""
+        return document.problem(
+            self.code,
+            self.pointer,
+            self.message,
+            hint=self.hint,
+            got=self.got,
+            expected=self.expected,
+            severity=self.severity,
+        )
 
 
 @dataclass(slots=True)
