@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from polyphony_runner.folder_files import FolderFiles
 from polyphony_runner.home import Home
 from polyphony_runner.packages import OverriddenPackages, PackageSource
 from polyphony_runner.runs.assemble import AssembledRun, RunRequest, assemble
@@ -17,6 +18,7 @@ from polyphony_runner.runs.folder import RunFolder, find_run, new_run_id
 from polyphony_runner.runs.inputs import read_inputs
 from polyphony_schemas.errors import FormatError, PolyphonyError, UsageError
 from polyphony_schemas.graph.model import Port
+from polyphony_schemas.validate import validate_tree
 
 PORTS = {
     "text": Port({"type": "string"}),
@@ -103,6 +105,49 @@ def test_an_invalid_melody_is_refused_with_its_problems(tmp_path: Path, home: Ho
     with pytest.raises(FormatError) as refused:
         assemble(RunRequest(melody(tmp_path, MELODY + "extra: 1\n"), work=tmp_path), home)
     assert refused.value.details["problems"]
+
+
+def deep(levels: int) -> str:
+    """A schema of arrays inside each other."""
+    return "{type: array, items: " * levels + "{}" + "}" * levels
+
+
+def invalid(folder: Path) -> bool:
+    problems = validate_tree(FolderFiles(folder), "melody.yaml", {})
+    return any(problem.severity == "error" for problem in problems)
+
+
+@pytest.mark.parametrize(
+    "schema", ["{$ref: 'nowhere.json'}", "{$ref: '#/$defs/none'}", "{type: 5}", deep(40)]
+)
+@pytest.mark.parametrize("place", ["inputs", "outputs", "parameters"])
+def test_schemas_that_validate_refuses_are_refused_in_extensions_too(
+    tmp_path: Path, home: Home, place: str, schema: str
+) -> None:
+    folder = melody(tmp_path, MELODY.replace("core/set, with: {n: 1}", "./node"))
+    (folder / "node").mkdir()
+    declared = f"{{type: object, properties: {{p: {schema}}}}}"
+    if place != "parameters":
+        declared = f"{{p: {{schema: {schema}}}}}"
+    text = f"extension: v1\nname: e\nversion: 1.0.0\nkind: operator\n{place}: {declared}\nrun: {{command: [ls]}}\n"
+    (folder / "node/extension.yaml").write_text(text)
+    assert invalid(folder)
+    with pytest.raises(FormatError) as refused:
+        assemble(RunRequest(folder, work=tmp_path), home)
+    assert refused.value.code == "PLY1500"
+    assert not list(home.runs.glob("r_*"))
+
+
+def test_schemas_of_a_node_may_lie_anywhere_in_its_package(tmp_path: Path, home: Home) -> None:
+    folder = melody(tmp_path, MELODY.replace("core/set, with: {n: 1}", "./node"))
+    (folder / "node").mkdir()
+    (folder / "shared.json").write_text('{"type": "integer"}')
+    text = "extension: v1\nname: e\nversion: 1.0.0\nkind: operator\nrun: {command: [ls]}\n"
+    ports = "inputs: {p: {schema: {$ref: '../shared.json'}, required: false}}\n"
+    (folder / "node/extension.yaml").write_text(text + ports)
+    assert not invalid(folder)
+    record = assemble(RunRequest(folder, work=tmp_path), home).record
+    assert "integer" in str(record.packages["./node"].program.interface.inputs["p"].schema)
 
 
 def test_a_melody_without_end_is_refused_like_a_large_one(tmp_path: Path, home: Home) -> None:
