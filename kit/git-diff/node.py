@@ -57,7 +57,8 @@ class Git:
         objects = self.text("rev-parse", "--path-format=absolute", "--git-path", "objects")
         (own / "objects").mkdir()
         if (git_folder / "index").is_file():
-            shutil.copyfile(git_folder / "index", own / "index")
+            # with its time: git looks at the content of a file that changed in the moment the index was written
+            shutil.copy2(git_folder / "index", own / "index")
         self._env |= {
             "GIT_INDEX_FILE": str(own / "index"),
             "GIT_OBJECT_DIRECTORY": str(own / "objects"),

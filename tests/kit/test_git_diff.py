@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -68,6 +69,17 @@ def test_a_revision_that_is_none_is_a_configuration_error(kit: Kit, project: Pat
     repository(project)
     failed = kit.fail("git-diff", inputs={"path": str(project)}, parameters={"base": "--output=x"})
     assert failed.kind == "configuration"
+
+
+def test_a_change_of_equal_size_in_the_moment_of_the_commit_is_seen(kit: Kit, project: Path) -> None:
+    repository(project)
+    index, kept = project / ".git" / "index", project / "kept.txt"
+    committed = kept.stat()
+    kept.write_text(kept.read_text().swapcase())
+    for place in (index, kept):
+        os.utime(place, ns=(committed.st_mtime_ns, committed.st_mtime_ns))
+    given = kit.succeed("git-diff", inputs={"path": str(project)})
+    assert [file["path"] for file in given["files"]] == ["kept.txt"]
 
 
 def test_programs_that_the_repository_names_are_not_started(kit: Kit, project: Path) -> None:
