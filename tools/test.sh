@@ -1,6 +1,7 @@
 #!/bin/sh
-# Everything: checks, then the whole suite, then the runner's part of it in an environment that holds nothing above
-# the runner, on the newest Python of this machine. Ends with pytest's summary line.
+# Everything: checks; the part of schemas and runner in an environment that holds nothing above the runner, on the
+# newest Python of this machine; the suite. Ends with pytest's summary line. No test is run twice on one Python.
+# usage: tools/test.sh [PYTEST WORDS...]
 set -eu
 cd "$(dirname "$0")/.."
 # the browser, what its driver needs, and what the model server needs
@@ -11,5 +12,10 @@ echo "· schemas and runner alone, on $("$light" --version)"
 tools/light_env.sh "$light"
 .venv-light/bin/python -m pytest -q -n 2 -m "not slow" tests/schemas tests/runner -p no:cacheprovider
 tools/test_wheels.sh
-echo "· the whole suite, on $(.venv/bin/python --version)"
+if [ "$("$light" --version)" = "$(.venv/bin/python --version)" ] && [ $# = 0 ]; then
+  echo "· the rest of the suite"
+  set -- tests/cli tests/conformance tests/docs tests/kit tests/registry
+else
+  echo "· the whole suite, on $(.venv/bin/python --version)"
+fi
 exec .venv/bin/python -m pytest -n 2 --dist worksteal "$@"
