@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from polyphony_runner.grants import changes, copies, links
+from polyphony_runner.grants import changes, copies, links, nested
 from polyphony_runner.grants.apply import apply as apply_changes
 from polyphony_runner.grants.layout import Placement, inside_of, place_all, relative_result
 from polyphony_runner.grants.paths import Boundaries, check, kind_of, resolve
@@ -45,7 +45,8 @@ class FilePlan:
 
     ``values`` are the rewritten inputs and parameters by name. ``copied`` holds, for each ``mode: copy`` grant,
     the stamps of the host's files at the time of the copy; ``guarded`` the names at the top of direct grants (for
-    links with a protected name their target, else None), ``outward`` the links below them that led out before.
+    links with a protected name their target, else None), ``deeper`` the protected names below those, ``outward`` the
+    links that led out before.
     """
 
     placements: list[Placement] = field(default_factory=list)
@@ -53,6 +54,7 @@ class FilePlan:
     values: dict[str, JsonValue] = field(default_factory=dict)
     copied: list[tuple[Placement, dict[str, copies.Stamp]]] = field(default_factory=list)
     guarded: dict[Path, dict[str, str | None]] = field(default_factory=dict)
+    deeper: dict[Path, dict[str, nested.Identity]] = field(default_factory=dict)
     outward: dict[Path, frozenset[tuple[str, str]]] = field(default_factory=dict)
 
     @property
@@ -72,9 +74,21 @@ class FilePlan:
                 stamps = copies.copy_tree(_host(place), copies.Tree(work, place.name))
                 self.copied.append((place, stamps))
 
-    def note_links(self) -> None:
-        """Remember which links below direct grants lead out of them now. Blocking; once the tree is ours alone."""
+    def guard(self) -> None:
+        """Make what is protected deeper in direct grants read-only, and remember which links lead out of them now.
+
+        Blocking; once the tree is ours alone. NodeError PLY3411 for a folder that holds too much to be guarded.
+        """
         self.outward = {folder: links.outward(folder) for folder in self.direct if folder.is_dir()}
+        for place in self.placements:
+            if place.host not in self.guarded:
+                continue
+            found = self.deeper[place.host] = nested.protected_below(place.host)
+            self.mounts += [
+                Mount(place.host / path, f"{place.inside}/{path}", "ro")
+                for path, identity in found.items()
+                if not isinstance(identity, str)
+            ]
 
     def apply(self, work: Path) -> list[str]:
         """Review and apply what changed in the private copies; the tree must be dead. Blocking.
@@ -96,7 +110,7 @@ class FilePlan:
     def withhold(self) -> list[str]:
         """Take back what a direct grant does not cover; the tree must be dead. Blocking. Returns lines that say so.
 
-        Protected names that appeared at the top are moved aside, not removed: the person may have made them
+        Protected names that appeared are moved aside, not removed: the person may have made them
         meanwhile. New links that lead out are removed: a later grant that names one would reach what it names.
         """
         lines = []
@@ -106,6 +120,11 @@ class FilePlan:
                     aside = path.with_name(f"{path.name}.withheld-{secrets.token_hex(4)}")
                     path.rename(aside)
                     lines.append(f"withheld from {folder}: {path.name}, now {aside.name}")
+        for folder, there in self.deeper.items():
+            lines += [
+                f"withheld from {folder}: {path}, now {aside}"
+                for path, aside in nested.move_aside(folder, there)
+            ]
         for folder, known in self.outward.items():
             lines += [
                 f"removed from {folder}: the link {link!r}, which leads out, to {target!r}"

@@ -177,7 +177,7 @@ class SandboxedRuntime:
             if attempt.plan.has_copies:
                 await in_thread(attempt.plan.prepare, work)
             if attempt.plan.direct:
-                await in_thread(attempt.plan.note_links)
+                await in_thread(attempt.plan.guard)
             try:
                 yield await self._launcher.run(attempt, work, reader, sink)
             finally:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from polyphony_runner.grants import nested
 from support.runtimes_nodes import Bench
 
 ANY: dict[str, object] = {"schema": {}}
@@ -257,6 +258,50 @@ return {}"""
     told = "\n".join(str(message) for message in bench.messages())
     assert "'deep/er/bad'" in told
     assert "withheld" in told
+
+
+def test_a_direct_grant_guards_protected_names_at_any_depth(bench: Bench) -> None:
+    for name in ("src/vendor/.git/hooks", "src/a/b/.vscode"):
+        (bench.work / name).mkdir(parents=True)
+    (bench.work / "src/a/b/.envrc").write_text("mine")
+    lines = """os.chdir(inputs['path'])
+out = []
+for name in ('vendor/.git/hooks/x', 'a/b/.vscode/x', 'a/b/.envrc'):
+    try:
+        pathlib.Path(name).write_text('x')
+    except OSError:
+        out.append(name)
+os.makedirs('new/er/.github')
+os.symlink('b', 'a/.idea')
+os.rename('vendor', 'moved')
+os.makedirs('vendor/.git/hooks')
+pathlib.Path('vendor/.git/hooks/x').write_text('x')
+pathlib.Path('a/fine').write_text('x')
+return {'out': out}"""
+    uses = bench.python(body(lines), **WRITE)
+    grants = {"write": ({"path": "src", "mode": "direct"},)}
+    refused = bench.succeed(uses, inputs={"path": "src"}, grants=grants)["out"]
+    assert refused == ["vendor/.git/hooks/x", "a/b/.vscode/x", "a/b/.envrc"]
+    src = bench.work / "src"
+    assert (src / "a/b/.envrc").read_text() == "mine"
+    assert (src / "a/fine").exists()
+    for path in ("new/er/.github", "a/.idea", "vendor/.git", "moved/.git"):
+        assert not os.path.lexists(src / path), path
+        (aside,) = (src / path).parent.glob(f"{(src / path).name}.withheld-*")
+        assert os.path.lexists(aside)
+    assert (src / "a/b/.vscode").is_dir()
+
+
+def test_a_folder_with_too_much_to_guard_is_not_granted_directly(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nested, "MOST_PROTECTED", 2)
+    for number in range(3):
+        (bench.work / f"src/p{number}/.git").mkdir(parents=True)
+    uses = bench.python(body("return {}"), **WRITE)
+    grants = {"write": ({"path": "src", "mode": "direct"},)}
+    failure = bench.fail(uses, inputs={"path": "src"}, grants=grants)
+    assert (failure.kind, failure.retryable) == ("permission", False)
 
 
 def test_names_inside_clash_in_the_order_of_the_host_paths(bench: Bench) -> None:
