@@ -6,6 +6,8 @@ The rootless level is driven by a process of another user (``sandbox_driver``) w
 from __future__ import annotations
 
 import asyncio
+import atexit
+import functools
 import os
 import pickle
 import shutil
@@ -42,9 +44,42 @@ def levels() -> list[Level]:
     return ["full-privileged", "full"] if _system_python_is_new() else ["full-privileged"]
 
 
+@functools.cache
+def _view() -> Path:
+    """Where the other user sees this checkout, which may lie in a folder that is root's alone."""
+    folder = Path(tempfile.mkdtemp(prefix="polyphony-view-", dir="/tmp"))
+    folder.chmod(0o755)
+    atexit.register(folder.rmdir)
+    return folder
+
+
+def seen(path: Path | str) -> str:
+    """A path of this checkout as the other user sees it; any other as it is."""
+    place = Path(path)
+    return str(_view() / place.relative_to(ROOT)) if place.is_relative_to(ROOT) else str(place)
+
+
 def as_user(*words: str) -> list[str]:
-    """Words that run as the other user."""
-    return ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", *words]
+    """Words that run as the other user, who sees the checkout at ``seen``."""
+    shown = [
+        "unshare",
+        "--mount",
+        "--propagation",
+        "private",
+        "sh",
+        "-c",
+        'mount --bind "$0" "$1"; shift; exec "$@"',
+    ]
+    return [
+        *shown,
+        str(ROOT),
+        str(_view()),
+        "setpriv",
+        f"--reuid={USER}",
+        f"--regid={USER}",
+        "--clear-groups",
+        *words,
+    ]
 
 
 def user_environment(folder: Path) -> dict[str, str]:
@@ -52,7 +87,7 @@ def user_environment(folder: Path) -> dict[str, str]:
         "PATH": "/usr/bin:/bin",
         "HOME": str(folder),
         "TMPDIR": str(folder),
-        "PYTHONPATH": f"{ROOT / 'runner'}:{ROOT / 'schemas'}:{ROOT / 'tests'}",
+        "PYTHONPATH": ":".join(seen(ROOT / part) for part in ("runner", "schemas", "tests")),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from polyphony_runner.sandbox.spec import Level
-from support.sandbox_box import AS_ROOT, SYSTEM_PYTHON, as_user, levels, make_box, user_environment
+from support.sandbox_box import AS_ROOT, SYSTEM_PYTHON, as_user, levels, make_box, seen, user_environment
 
 OURS = f"{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -36,7 +36,8 @@ def test_every_sort_of_node_runs(level: Level) -> None:
             os.chown(folder, box.folder.stat().st_uid, box.folder.stat().st_gid)
             python, environment = as_user(SYSTEM_PYTHON), user_environment(box.folder)
         tests = Path(__file__).parents[2]
-        paths = (environment.get("PYTHONPATH"), sysconfig.get_paths()["purelib"], str(tests))
+        libraries = sysconfig.get_paths()["purelib"]
+        paths = (environment.get("PYTHONPATH"), libraries if box.in_process else seen(libraries), str(tests))
         environment["PYTHONPATH"] = ":".join(path for path in paths if path)
         words = [*python, "-m", "support.runtimes_other_user", str(folder)]
         done = subprocess.run(words, capture_output=True, text=True, env=environment, check=False, cwd="/")
