@@ -80,10 +80,20 @@ def _unpack(file: Path, folder: Path) -> None:
                         f"{str(file)!r} holds {member.name!r}, which no backup has",
                         hint=_NO_BACKUP,
                     )
-                tar.extract(member, folder, filter="data")
+                _write(tar, member, folder / member.name)
     except (OSError, tarfile.TarError, EOFError) as error:
         raise SetupError("PLY4014", f"{str(file)!r} cannot be unpacked: {error}", hint=_NO_BACKUP) from None
     (folder / "git").mkdir(mode=0o700, exist_ok=True)
+
+
+def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, place: Path) -> None:
+    """One regular file, new, for its owner alone; ``tarfile``'s own filters are not in every Python 3.11."""
+    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    source = tar.extractfile(member)
+    with place.open("xb") as target:
+        if source is not None:
+            shutil.copyfileobj(source, target)
+    place.chmod(member.mode & 0o700 | 0o400)
 
 
 def _belongs(name: str) -> bool:
