@@ -69,4 +69,4 @@ def test_the_first_tab_reaches_the_content(running_browser: Browser, registry: R
         page.goto(registry.url)
         page.keyboard.press("Tab")
         page.keyboard.press("Enter")
-        assert page.url.endswith("#content")
+        page.wait_for_url("**/#content")
