@@ -13,7 +13,7 @@ from polyphony_runner.conductor.directives import DirectiveError, directive
 from polyphony_runner.conductor.environment import fill_outputs, truth
 from polyphony_runner.conductor.failures import fail
 from polyphony_runner.conductor.moment import Draft, Moment
-from polyphony_runner.conductor.state import ROOT, Node, RunState, Todo, error_of
+from polyphony_runner.conductor.state import ROOT, NextStep, Node, RunState, error_of
 from polyphony_schemas.errors import ExpressionError
 from polyphony_schemas.values import JsonValue
 
@@ -26,18 +26,18 @@ def decide(state: RunState, moment: Moment) -> Drafts:
         return ()
     if state.timers and state.timers[0][0] <= moment.now_ms:
         return (_due(state, moment),)
-    for path, todo in state.agenda.items():
-        return (_decide_one(state, path, todo, moment),)
+    for path, step in state.agenda.items():
+        return (_decide_one(state, path, step, moment),)
     if state.ready and len(state.running) < state.melody.concurrency:
         path = next(iter(state.ready))
         return (Draft("node.started", path, state.nodes[path].attempt + 1),)
     return ()
 
 
-def _decide_one(state: RunState, path: str, todo: Todo, moment: Moment) -> Draft:
-    if todo == "end":
+def _decide_one(state: RunState, path: str, step: NextStep, moment: Moment) -> Draft:
+    if step == "end":
         return run_ended(state) if path == ROOT else loops.round_ended(state, state.frames[path])
-    return _TODOS[todo](state, state.nodes[path], moment)
+    return _NEXT_STEPS[step](state, state.nodes[path], moment)
 
 
 def _begin(state: RunState, node: Node, moment: Moment) -> Draft:
@@ -85,7 +85,7 @@ def _cancel(state: RunState, node: Node, moment: Moment) -> Draft:
     )
 
 
-_TODOS: dict[Todo, Callable[[RunState, Node, Moment], Draft]] = {
+_NEXT_STEPS: dict[NextStep, Callable[[RunState, Node, Moment], Draft]] = {
     "begin": _begin,
     "perform": _perform,
     "open": loops.opened,

@@ -30,7 +30,7 @@ Phase = Literal[
 ]
 FINAL: frozenset[str] = frozenset({"succeeded", "failed", "skipped", "dead", "cancelled"})
 # What the agenda asks for. ``reject`` fails a node whose incoming ``when`` could not be evaluated.
-Todo = Literal["begin", "perform", "open", "reject", "dead", "cancel", "loop", "end"]
+NextStep = Literal["begin", "perform", "open", "reject", "dead", "cancel", "loop", "end"]
 _FINAL_STATUSES: tuple[RunStatus, ...] = ("succeeded", "failed", "cancelled")
 WAITING, LIVE, DEAD = 0, 1, 2
 ROOT = ""
@@ -205,7 +205,7 @@ class RunState:
     nodes: dict[str, Node] = field(default_factory=dict)
     frames: dict[str, Frame] = field(default_factory=dict)
     attempts: dict[str, int] = field(default_factory=dict)
-    agenda: dict[str, Todo] = field(default_factory=dict)
+    agenda: dict[str, NextStep] = field(default_factory=dict)
     ready: dict[str, None] = field(default_factory=dict)
     running: dict[str, int] = field(default_factory=dict)
     interrupts: dict[str, str] = field(default_factory=dict)
