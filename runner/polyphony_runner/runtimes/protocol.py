@@ -45,7 +45,10 @@ class NodeEvent:
 
 @dataclass(frozen=True, slots=True)
 class Success:
-    """The node's outputs, checked against the declared ports. Files are artifact references."""
+    """The node's outputs; files are artifact references. ``seconds`` 0 means: not measured.
+
+    The Conductor checks them against the declared ports whatever the runtime did before.
+    """
 
     outputs: JsonObject
     artifacts: tuple[JsonObject, ...] = ()
@@ -69,17 +72,27 @@ Sink = Callable[[NodeEvent], None]
 
 
 class Runtime(Protocol):
-    """Executes one assignment.
+    """Executes assignments, any number at the same time, each apart from the others.
 
-    Contract: never raises for what the node does (that is a ``Failure``); when the surrounding asyncio task is
-    cancelled the whole process tree is dead before ``CancelledError`` leaves; ``sink`` is called in the event
-    loop's thread, in order, never after the call returned.
+    Contract, for every implementation (``tests/runner/runtimes/test_runtime_contract.py``):
+
+    - ``run`` never raises for what a node does, or for a package it does not have: that is a ``Failure`` of one of
+      the kinds of docs/melody.md, and what the node itself said of it (kind, message, retryable) arrives as said.
+    - The node gets ``inputs``, ``parameters`` and ``task`` as they stand in the assignment; its answer arrives whole
+      up to the bounds of docs/runtimes.md. An answer that breaks its ports is either a ``Failure`` of kind
+      ``validation`` already or a ``Success`` the Conductor will refuse: a runtime repairs nothing.
+    - The nearer of ``limits.timeout_ms`` and ``deadline`` ends an attempt as a ``Failure`` of kind ``timeout``; a
+      deadline that has passed does so before the node starts.
+    - When the surrounding asyncio task is cancelled, everything the node started has ended before
+      ``CancelledError`` leaves, and the runtime is as good as before.
+    - ``sink`` is called in the event loop's thread, in the order in which the node spoke, while it still runs, and
+      never after ``run`` is over, however it ended.
     """
 
     async def run(self, assignment: Assignment, sink: Sink) -> Outcome:
-        """Run to the end and say how it ended."""
+        """Run one attempt to its end and say how it ended."""
         ...
 
     async def close(self) -> None:
-        """End everything that is kept warm."""
+        """End everything that is kept warm; once more does nothing. No attempt may be under way."""
         ...
