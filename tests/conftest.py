@@ -1,7 +1,12 @@
-"""House rules for every test: no real home, no network but loopback, and no silent skip where CI asks for none."""
+"""House rules for every test: no real home, no network but loopback, and no silent skip where CI asks for none.
+
+Generated examples are the same at every call, and no clock judges them; ``--hypothesis-profile=explore`` looks for new
+ones.
+"""
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
 from collections.abc import Iterator
@@ -10,9 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 _REAL_CONNECT = socket.socket.connect
 _HOME = Path.home()
+_NUMBERS = itertools.count(1)
+
+settings.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("repeatable", settings.get_profile("explore"), derandomize=True)
+settings.load_profile("repeatable")
 
 
 def _loopback(address: object) -> bool:
@@ -45,10 +56,16 @@ def _no_foreign_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", connect)
 
 
+@pytest.fixture(scope="session")
+def _homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("homes")
+
+
 @pytest.fixture(autouse=True)
-def _own_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _own_home(monkeypatch: pytest.MonkeyPatch, _homes: Path) -> Iterator[None]:
     """A home of its own for every test; the real one may not change."""
-    home = tmp_path_factory.mktemp("home", numbered=True)
+    home = _homes / str(next(_NUMBERS))
+    home.mkdir(mode=0o700)
     for name, value in (
         ("HOME", str(home)),
         ("POLYPHONY_HOME", str(home / "polyphony")),
