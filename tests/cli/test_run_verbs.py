@@ -71,7 +71,7 @@ class Polyphony:
 
     def call(self, *words: str) -> tuple[int, str]:
         process = self.start(*words)
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=120)
         return process.returncode, out
 
     def json(self, *words: str, status: int = 0) -> Any:
@@ -81,11 +81,11 @@ class Polyphony:
 
     def begin_slow_run(self) -> tuple[subprocess.Popen[str], str]:
         """A run whose node ``b`` is inside its sleep."""
-        process = self.start("run", str(self.melody), "--input", "seconds=30")
+        process = self.start("run", str(self.melody), "--input", "seconds=90")
         assert process.stderr is not None
         run = process.stderr.readline().split()[1]
         journal = self.home / "runs" / run / "journal.jsonl"
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while '"node.started","node":"b"' not in journal.read_text():
             assert time.monotonic() < end
             time.sleep(0.01)
@@ -146,12 +146,12 @@ def test_usage_errors_have_status_2(polyphony: Polyphony) -> None:
 def test_an_interrupt_halts_the_run_and_resume_finishes_it(polyphony: Polyphony) -> None:
     process, run = polyphony.begin_slow_run()
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == 130
     assert json.loads(out)["status"] == "halted"
     assert f"polyphony resume {run}" in err
     assert polyphony.json("journal", run, "--verify")["ok"]
-    # The rest of its sleep would take half a minute: the second attempt is cancelled from outside instead.
+    # The rest of its sleep would take more than a minute: the second attempt is cancelled from outside instead.
     again = polyphony.start("resume", run)
     journal = polyphony.home / "runs" / run / "journal.jsonl"
     while '"node.started","node":"b","attempt":2' not in journal.read_text():
@@ -159,7 +159,7 @@ def test_an_interrupt_halts_the_run_and_resume_finishes_it(polyphony: Polyphony)
         time.sleep(0.01)
     cancelled = polyphony.json("cancel", run)
     assert cancelled["status"] == "cancelled"
-    again.communicate(timeout=30)
+    again.communicate(timeout=120)
     assert again.returncode == 1
     assert polyphony.json("resume", run, status=1)["error"]["code"] == "PLY2414"
 
@@ -180,7 +180,7 @@ def test_cancel_takes_a_run_over_whose_process_is_dead(polyphony: Polyphony) -> 
 def test_cancel_of_a_node_leaves_the_rest(polyphony: Polyphony) -> None:
     process, run = polyphony.begin_slow_run()
     assert polyphony.json("cancel", run, "b")["nodes"]["b"]["status"] == "cancelled"
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=120)
     assert process.returncode == 0
     assert json.loads(out)["status"] == "succeeded"
 
@@ -192,8 +192,8 @@ def test_logs_can_be_followed(polyphony: Polyphony) -> None:
     lines = [json.loads(follower.stdout.readline())["message"] for _ in range(2)]
     assert sorted(lines) == ["hello from a", "hello from b"]
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
-    out, _ = follower.communicate(timeout=30)
+    process.communicate(timeout=120)
+    out, _ = follower.communicate(timeout=120)
     assert out == ""
     assert follower.returncode == 0
 
@@ -201,7 +201,7 @@ def test_logs_can_be_followed(polyphony: Polyphony) -> None:
 def test_a_terminal_shows_what_runs_and_settles_what_ended(polyphony: Polyphony) -> None:
     leader, follower = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "polyphony_cli.main", "run", str(polyphony.melody), "--input", "seconds=0.5"],
+        [sys.executable, "-m", "polyphony_cli.main", "run", str(polyphony.melody), "--input", "seconds=1.5"],
         env={**os.environ, "POLYPHONY_HOME": str(polyphony.home), "TERM": "xterm", "COLUMNS": "100"},
         stdin=follower,
         stdout=follower,
@@ -216,7 +216,7 @@ def test_a_terminal_shows_what_runs_and_settles_what_ended(polyphony: Polyphony)
         pass
     finally:
         os.close(leader)
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=120) == 0
     text = shown.decode()
     assert "▸ b" in text
     assert "✓ b  succeeded" in text

@@ -93,7 +93,7 @@ def test_the_shell_accepts_what_is_printed(
     assert run(["completion", shell]) == 0
     script = tmp_path / "completion"
     script.write_text(capsys.readouterr().out, "utf-8")
-    subprocess.run([shell, "-n", script], check=True, timeout=30)
+    subprocess.run([shell, "-n", script], check=True, timeout=120)
 
 
 def test_an_interrupt_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:

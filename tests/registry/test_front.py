@@ -19,7 +19,7 @@ from polyphony_registry.git.protocol import Repository
 from support.registry_running import Publisher, Running, http, new_registry, running_registry
 
 MANY = 24
-QUICK = 5.0
+QUICK = 30.0  # half of what a request that stands still is given
 
 
 @pytest.fixture(scope="module")

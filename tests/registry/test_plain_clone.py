@@ -14,7 +14,7 @@ from support.registry_running import Publisher, Running, git, head
 def clone(registry: Running, publisher: Publisher, target: Path) -> Path:
     url = registry.git_url(f"{publisher.owner}/shout")
     done = subprocess.run(
-        ["git", "clone", url, str(target)], capture_output=True, text=True, check=True, timeout=60
+        ["git", "clone", url, str(target)], capture_output=True, text=True, check=True, timeout=120
     )
     assert "unable to checkout" not in done.stderr
     return target
@@ -28,7 +28,7 @@ def tree_of(work_tree: Path, home: Path) -> str:
         text=True,
         check=False,
         env=os.environ,
-        timeout=60,
+        timeout=120,
     )
     return str(json.loads(done.stdout)["tree"])
 

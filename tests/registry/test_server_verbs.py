@@ -26,7 +26,7 @@ def polyphony(*arguments: str, status: int = 0) -> Any:
         text=True,
         check=False,
         env=os.environ,
-        timeout=60,
+        timeout=120,
     )
     assert done.returncode == status, (done.stdout, done.stderr)
     return json.loads(done.stdout)

@@ -13,10 +13,12 @@ from polyphony_runner.http import Transport
 from polyphony_runner.wire import Pace
 from support.lying_http import reply, serving
 
+# For answers that are slow on purpose; all others get the patience of a busy machine.
 FAST = Pace(seconds=2.0, rate=10_000, grace=0.2)
+PATIENT = Pace(seconds=60.0, rate=1_000, grace=20.0)
 
 
-def refused(url: str, *, limit: int = 1000, pace: Pace = FAST) -> TransportError:
+def refused(url: str, *, limit: int = 1000, pace: Pace = PATIENT) -> TransportError:
     with Transport(pace=pace) as transport, pytest.raises(TransportError) as caught:
         transport.get(url, limit=limit)
     assert caught.value.hint
@@ -25,7 +27,7 @@ def refused(url: str, *, limit: int = 1000, pace: Pace = FAST) -> TransportError
 
 def test_reads_a_body_and_tells_progress() -> None:
     seen: list[tuple[int, int | None]] = []
-    with serving(lambda c, _: c.sendall(reply(b"hello"))) as url, Transport(pace=FAST) as transport:
+    with serving(lambda c, _: c.sendall(reply(b"hello"))) as url, Transport(pace=PATIENT) as transport:
         response = transport.get(url + "/x", limit=10, progress=lambda got, total: seen.append((got, total)))
     assert (response.status, response.body) == (200, b"hello")
     assert seen[-1] == (5, 5)
@@ -40,7 +42,7 @@ def test_keeps_a_connection_and_notices_when_it_died() -> None:
         if connection.recv(65536):  # the second request finds a closed door
             connection.shutdown(socket.SHUT_RDWR)
 
-    with serving(twice) as url, Transport(pace=FAST) as transport:
+    with serving(twice) as url, Transport(pace=PATIENT) as transport:
         assert transport.get(url + "/1", limit=10).body == b"ok"
         assert transport.get(url + "/2", limit=10).body == b"ok"
     assert connections == ["/1", "/2"]
@@ -81,7 +83,7 @@ def test_refuses_a_drip(head: bytes) -> None:
             connection.sendall(b"x")
 
     with serving(drip) as url:
-        error = refused(url)
+        error = refused(url, pace=FAST)
         stop.set()
     assert error.code == "PLY6103"
 
@@ -90,10 +92,10 @@ def test_refuses_silence() -> None:
     stop = threading.Event()
 
     def silence(_: socket.socket, __: str) -> None:
-        stop.wait(5)
+        stop.wait(60)
 
     with serving(silence) as url:
-        error = refused(url)
+        error = refused(url, pace=FAST)
         stop.set()
     assert error.code == "PLY6103"
 
@@ -126,7 +128,7 @@ def test_follows_a_redirect_on_the_same_server_and_no_circle() -> None:
         there = reply(b"here")
         connection.sendall(there if target == "/b" else reply(status="302 Found", headers="Location: /b\r\n"))
 
-    with serving(answer) as url, Transport(pace=FAST) as transport:
+    with serving(answer) as url, Transport(pace=PATIENT) as transport:
         assert transport.get(url + "/a", limit=10).body == b"here"
     with serving(lambda c, _: c.sendall(reply(status="302 Found", headers="Location: /a\r\n"))) as url:
         assert refused(url + "/a").code == "PLY6104"

@@ -176,8 +176,8 @@ def test_a_melody_of_two_hundred_nodes_is_read_quickly() -> None:
     node = '  n{}:\n    uses: polyphony/command@^1\n    with: {{path: "${{{{ inputs.path }}}}", argv: [make, t{}]}}\n    limits: {{timeout: 10m}}\n'
     text = "nodes:\n" + "".join(node.format(i, i) for i in range(200))
     times = []
-    for _ in range(3):
-        started = time.perf_counter()
+    for _ in range(5):
+        started = time.process_time()
         assert read(text).problems == ()
-        times.append(time.perf_counter() - started)
-    assert min(times) < 0.15  # 15 ms on a quiet machine; this one may be busy
+        times.append(time.process_time() - started)
+    assert min(times) < 0.15  # 15 ms on a fast machine

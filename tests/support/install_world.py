@@ -20,7 +20,7 @@ from support.served_registry import Served, served
 from support.trust_registry import MemoryRegistry, key_signer, melody_entries
 
 # For lies about time; honest answers get the patience of a busy machine.
-FAST = Pace(seconds=8.0, rate=20_000, grace=0.8)
+FAST = Pace(seconds=20.0, rate=20_000, grace=2.0)
 PATIENT = Pace(seconds=60.0, rate=1_000, grace=20.0)
 SIGNER = key_signer(1)
 

@@ -25,7 +25,7 @@ from polyphony_schemas.journal import Event
 
 Mode = Literal["sandbox", "function"]
 _POLL_SECONDS = 0.0005
-_PATIENCE_SECONDS = 120.0
+_PATIENCE_SECONDS = 300.0
 
 EXTENSION = """\
 extension: v1

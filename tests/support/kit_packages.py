@@ -46,7 +46,7 @@ class Kit:
             index=PackageIndex(self.index),
         )
 
-    def go(self, name: str, seconds: float = 60, **values: Any) -> Outcome:
+    def go(self, name: str, seconds: float = 240, **values: Any) -> Outcome:
         """Run one attempt: ``inputs``, ``parameters`` (defaults are filled in), ``task``, and ``grants`` beyond those declared."""
         package = self.packages[name]
         inputs = values.get("inputs", {})

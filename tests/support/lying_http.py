@@ -20,7 +20,7 @@ def serving(answer: Answer) -> Iterator[str]:
 
     def one(connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
-            connection.settimeout(5)
+            connection.settimeout(60)
             head = b""
             while b"\r\n\r\n" not in head:
                 data = connection.recv(65536)
@@ -47,7 +47,7 @@ def serving(answer: Answer) -> Iterator[str]:
         stop.set()
         loop.join()
         for thread in threads:
-            thread.join(5)
+            thread.join(60)
         listener.close()
 
 

@@ -83,7 +83,7 @@ def http(
     request = urllib.request.Request(url, data=data, headers=sent, method=method)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(request, timeout=30) as found:
+        with opener.open(request, timeout=60) as found:
             return Answer(found.status, {k.lower(): v for k, v in found.headers.items()}, found.read())
     except urllib.error.HTTPError as error:
         with error:
@@ -115,7 +115,7 @@ class Running:
     def stop(self) -> int:
         """SIGTERM, as an operator does."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=60)
 
 
 def new_registry(folder: Path, *namespaces: str, **settings: Any) -> tuple[Settings, Invitation]:
@@ -143,7 +143,7 @@ def running_registry(settings: Settings, owner: Invitation) -> Iterator[Running]
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
         try:
-            process.wait(timeout=20)
+            process.wait(timeout=60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -223,7 +223,7 @@ class Publisher:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=120,
         )
 
     def stage(self, registry: str, tree: Path) -> str:

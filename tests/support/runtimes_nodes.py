@@ -80,7 +80,7 @@ class Bench:
             "parameters": {},
             "task": {},
             "grants": {},
-            "limits": Limits(timeout_ms=20_000),
+            "limits": Limits(timeout_ms=60_000),
             "deadline": None,
             "work": self.work,
         }

@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 SYSTEM_PYTHON = "/usr/bin/python3"
 AS_ROOT = os.geteuid() == 0
 USER = 61200 + os.getpid() % 300  # somebody without an account, outside the pool
-QUICK = Limits(wall=20.0, memory=256 << 20)
+QUICK = Limits(wall=60.0, memory=256 << 20)
 
 
 def _system_python_is_new() -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from polyphony_runner.sandbox import Exit, Limits, SandboxSpec
 from polyphony_runner.sandbox.warm import Request, WarmPool, WarmSpec
 
-LIMITS = Limits(wall=2.0, memory=256 << 20)
+LIMITS = Limits(wall=60.0, memory=256 << 20)
 
 
 async def drive(folder: Path, codes: list[str]) -> list[Exit]:

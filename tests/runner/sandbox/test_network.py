@@ -15,7 +15,7 @@ from support.sandbox_box import Box
 CLIENT = """
 import json, os, socket, sys
 def ask(head):
-    peer = socket.create_connection(("127.0.0.1", 3128), timeout=5)
+    peer = socket.create_connection(("127.0.0.1", 3128), timeout=60)
     peer.sendall(head.encode())
     found = b""
     while chunk := peer.recv(65536):

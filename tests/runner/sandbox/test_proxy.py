@@ -197,7 +197,7 @@ def test_many_tunnels_leave_no_descriptor_behind() -> None:
                 before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
                 for _ in range(10):
                     await asyncio.gather(*(ask(port, head) for _ in range(20)))
-                for _ in range(100):
+                for _ in range(3000):
                     if len(os.listdir("/proc/self/fd")) <= before:  # noqa: PTH208
                         break
                     await asyncio.sleep(0.01)
@@ -227,7 +227,7 @@ def test_more_tunnels_than_the_bound_are_refused() -> None:
 
 
 def test_a_tunnel_that_nobody_uses_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tunnel, "IDLE_SECONDS", 0.1)
+    monkeypatch.setattr(tunnel, "IDLE_SECONDS", 1.0)
 
     async def main() -> None:
         async with echo_server() as target:
@@ -238,7 +238,7 @@ def test_a_tunnel_that_nobody_uses_is_closed(monkeypatch: pytest.MonkeyPatch) ->
                 await reader.readuntil(b"\r\n\r\n")
                 writer.write(b"ping")
                 assert await reader.readexactly(4) == b"ping"
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(60):
                     assert await reader.read() == b""
                 writer.close()
             assert (proxy.connections[0].sent, proxy.connections[0].received) == (4, 4)
@@ -265,7 +265,7 @@ def test_a_half_closed_tunnel_is_closed_sooner(monkeypatch: pytest.MonkeyPatch) 
             writer.write(f"CONNECT 127.0.0.1:{target} HTTP/1.1\r\n\r\n".encode())
             await reader.readuntil(b"\r\n\r\n")
             writer.write_eof()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 assert await reader.read() == b""
             writer.close()
         over.set()

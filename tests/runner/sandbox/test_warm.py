@@ -77,16 +77,18 @@ def test_calls_share_a_server_but_no_state_no_descriptor_and_no_random_number(he
     run(test)
 
 
-def test_a_call_takes_a_few_milliseconds(here: Box) -> None:
+def test_a_call_is_much_faster_than_a_start(here: Box) -> None:
+    """The quickest of many on each side: 3.5 ms against 60 on an idle machine, and a loaded one slows both."""
+
+    async def seconds(pool: WarmPool, key: str) -> float:
+        before = time.perf_counter()
+        await call(pool, here, warm=warm_spec(here, key=key))
+        return time.perf_counter() - before
+
     async def test() -> None:
         async with pool_of(here) as pool:
-            await call(pool, here)
-            times = []
-            for _ in range(20):
-                before = time.perf_counter()
-                await call(pool, here)
-                times.append(time.perf_counter() - before)
-            assert min(times) < 0.012  # 3.5 ms on an idle machine; a cold start takes 20
+            cold = [await seconds(pool, f"key {number}") for number in range(3)]
+            assert min([await seconds(pool, "key 2") for _ in range(30)]) < min(cold) / 2
 
     run(test)
 
@@ -149,7 +151,7 @@ if os.fork() == 0:
     async def test() -> None:
         async with pool_of(here) as pool:
             warm = warm_spec(here, mode=keep)
-            code = "import time\nos.chmod('.', 0o777)\ntime.sleep(0.1)\nopen('made', 'w').close()"
+            code = "import time\nos.chmod('.', 0o777)\nwhile not os.listdir('.'): time.sleep(0.01)\nopen('made', 'w').close()"
             first = answer_of(await call(pool, here, code, warm=warm))
             left = sorted(path.name for path in here.work.iterdir())
             await asyncio.sleep(0.05)
@@ -213,10 +215,11 @@ def test_limits_end_the_call_with_their_kind_and_the_next_call_works(here: Box) 
 def test_a_call_that_kills_its_server_is_a_crash_and_the_next_call_works(here: Box) -> None:
     async def test() -> None:
         async with pool_of(here) as pool:
-            code = "import signal, time; os.kill(os.getppid(), signal.SIGKILL); time.sleep(5)"
-            ended = await call(pool, here, code, wall=3.0)
+            code = "import signal, time; os.kill(os.getppid(), signal.SIGKILL); time.sleep(80)"
             # as pid 1 of its namespace (level full) the server cannot be killed from inside
-            assert ended.kind == ("crash" if here.level == "full-privileged" else "timeout")
+            mortal = here.level == "full-privileged"
+            ended = await call(pool, here, code, wall=60.0 if mortal else 3.0)
+            assert ended.kind == ("crash" if mortal else "timeout")
             assert (await call(pool, here)).kind is None
 
     run(test)

@@ -129,7 +129,7 @@ thread.join()
 assert done
 """
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120
     )
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -153,7 +153,7 @@ def test_the_library_can_still_be_imported_by_others() -> None:
         "import cel\n"
         "assert cel.evaluate('1 + 1') == 2"
     )
-    subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True, timeout=60)
+    subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True, timeout=120)
 
 
 @settings(max_examples=300, deadline=None)

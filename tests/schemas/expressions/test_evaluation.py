@@ -116,10 +116,10 @@ def test_two_nested_macros_go_a_hundred_thousand_rounds_and_not_one_more() -> No
     ],
 )
 def test_values_that_grow_are_stopped_soon(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     error = refused(text, l=["a" * 1000], s="b" * 1_000_000, inputs={"many": list(range(9_000))})
     assert error.code == "PLY1106"
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 20
 
 
 def test_a_result_over_one_mebibyte_is_refused() -> None:
@@ -138,9 +138,9 @@ def test_a_value_nested_too_deep_is_refused_before_the_library_sees_it() -> None
 
 
 def test_regular_expressions_take_linear_time() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert value("s.matches('^(a+)+$')", s="a" * 100_000 + "!") is False
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
     assert refused("s.matches(s)", s="a" * 2_000).code == "PLY1106"
 
 

@@ -88,16 +88,16 @@ def bomb(levels: int) -> JsonObject:
     ],
 )
 def test_work_is_bounded(value: JsonValue, schema: JsonObject) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert [finding.code for finding in validate(value, schema)] == ["PLY1207"]
-    assert time.perf_counter() - started < 15
+    assert time.process_time() - started < 15
 
 
 def test_patterns_take_linear_time() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert validate("a" * 100_000 + "!", {"pattern": "^(a+)+$"})[0].code == "PLY1206"
     assert validate({"a" * 1_000 + "!": 1}, {"patternProperties": {"^(a+)+$": False}}) == []
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_a_value_nested_too_deep_is_refused() -> None:
