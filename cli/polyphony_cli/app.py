@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from polyphony_cli.console import Console, report_bug, report_error
+from polyphony_cli.console import Console, close_stdout, report_bug, report_error, unusable
 from polyphony_cli.main import VERSION
 from polyphony_cli.verbs import LazyGroup, Verb
 from polyphony_schemas.errors import PolyphonyError
@@ -51,16 +51,29 @@ VERBS: dict[str, Verb] = {
 
 @click.group(cls=LazyGroup, verbs=VERBS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else there.")
-@click.option("--home", envvar="POLYPHONY_HOME", metavar="DIR", help="Where Polyphony keeps its state.")
-@click.option("--registry", envvar="POLYPHONY_REGISTRY", metavar="URL", help="Which registry to ask.")
-@click.option("-q", "--quiet", is_flag=True, help="Say less.")
+@click.option(
+    "--home",
+    envvar="POLYPHONY_HOME",
+    metavar="DIR",
+    help="Where keys, lock, packages and runs are kept (default: $POLYPHONY_HOME, else the data folder of this user).",
+)
+@click.option(
+    "--registry",
+    envvar="POLYPHONY_REGISTRY",
+    metavar="URL",
+    help="Which of the added registries to ask, or another address of one (default: $POLYPHONY_REGISTRY, else the one bound to the name).",
+)
+@click.option("-q", "--quiet", is_flag=True, help="No progress, remarks or hints on stderr.")
 @click.option("-v", "--verbose", count=True, help="Say more.")
-@click.option("--no-color", is_flag=True, help="No colours.")
+@click.option("--no-color", is_flag=True, help="No colours, as NO_COLOR and a pipe say too.")
 @click.option("--offline", is_flag=True, help="Never touch the network.")
 @click.version_option(VERSION, "-V", "--version", message="polyphony %(version)s")
 @click.pass_context
 def cli(ctx: click.Context, /, **flags: Any) -> None:
-    """Signed, sandboxed workflows: find, verify, run."""
+    """Signed, sandboxed workflows: find, verify, run.
+
+    These options may stand before or after the command. Status: 0 done, 1 no, 2 wrong call, 3 a bug, 130 interrupted.
+    """
     ctx.obj = Console.from_flags(flags, os.environ)
 
 
@@ -83,7 +96,10 @@ def hoist(argv: list[str]) -> list[str]:
         elif word in _FLAGS or word.startswith(tuple(f"{name}=" for name in _VALUED)):
             front.append(word)
         elif word in _VALUED:
-            front += [word, *itertools.islice(words, 1)]
+            value = next(words, None)
+            if value is None:
+                raise click.UsageError(f"option '{word}' requires an argument")
+            front += [word, value]
         else:
             rest.append(word)
     return front + rest
@@ -91,10 +107,9 @@ def hoist(argv: list[str]) -> list[str]:
 
 def run(argv: list[str]) -> int:
     """Run one call and return its exit status: 0 done · 1 no · 2 usage · 3 our bug · 130 interrupted."""
-    argv = hoist(argv)
     as_json = "--json" in itertools.takewhile(lambda word: word != "--", argv)
     try:
-        status = cli.main(args=argv, prog_name="polyphony", standalone_mode=False)
+        status = cli.main(args=hoist(argv), prog_name="polyphony", standalone_mode=False)
     except PolyphonyError as error:
         return report_error(error, as_json=as_json)
     except click.exceptions.Exit as leave:
@@ -105,8 +120,11 @@ def run(argv: list[str]) -> int:
         return 130
     except BrokenPipeError:
         # the reader went away (`| head`): nothing is wrong, and nothing more can be said
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        close_stdout()
         return 0
+    except OSError as error:
+        refused = unusable(error)
+        return report_error(refused, as_json=as_json) if refused else report_bug(error, as_json=as_json)
     except Exception as error:  # noqa: BLE001  the last place: everything unforeseen is a bug of ours
         return report_bug(error, as_json=as_json)
     return status if isinstance(status, int) else 0

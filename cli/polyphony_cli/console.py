@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import sys
 import traceback
@@ -31,8 +33,9 @@ def plain(text: str) -> str:
 
 
 def json_text(value: object, indent: int | None = None) -> str:
-    """JSON in which such characters are escaped too, so that it may be read in a terminal."""
-    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    """JSON in which such characters are escaped too, so that it may be read in a terminal of any encoding."""
+    unicode = (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
+    text = json.dumps(value, ensure_ascii=not unicode, indent=indent)
     return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
@@ -88,28 +91,78 @@ class Console:
 
 def report_error(error: PolyphonyError | click.ClickException, *, as_json: bool) -> int:
     """Print an error in its three parts and return its exit status."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError) and not as_json:
+        sys.stderr.write(error.format_message() + "\n")
+        return error.exit_code
     if isinstance(error, click.ClickException):
         error = _of_click(error)
-    if as_json:
-        sys.stdout.write(json_text(error.to_json(), 2) + "\n")
-    else:
-        sys.stderr.write(plain(f"error[{error.code}]: {error.message}") + "\n")
-        if error.hint:
-            sys.stderr.write(plain(f"hint: {error.hint}") + "\n")
+    if as_json and _told(json_text(error.to_json(), 2)):
+        return error.exit_status
+    sys.stderr.write(plain(f"error[{error.code}]: {error.message}") + "\n")
+    if error.hint:
+        sys.stderr.write(plain(f"hint: {error.hint}") + "\n")
     return error.exit_status
 
 
+def _told(document: str) -> bool:
+    """Whether stdout took it; False on a full disk, or when nobody reads any more."""
+    try:
+        sys.stdout.write(document + "\n")
+        sys.stdout.flush()
+    except OSError:
+        close_stdout()
+        return False
+    return True
+
+
+def close_stdout() -> None:
+    """Send what is still buffered nowhere, so that the interpreter does not fail on it when it leaves."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
 def _of_click(error: click.ClickException) -> PolyphonyError:
-    """What click refused, as an error of ours: the hint is the verb's example and where its help is."""
+    """What click refused, as an error of ours: the hint is the nearest flag, the verb's help, and its example."""
     usage = isinstance(error, click.UsageError)
     context = error.ctx if isinstance(error, click.UsageError) else None
     path = context.command_path if context else "polyphony"
     example = (context and context.command.epilog) or ""
-    text = error.format_message().rstrip(".")
+    text = " ".join(error.format_message().split()).rstrip(".")
     hint = f"{path} --help" + (f"; {example[0].lower()}{example[1:]}" if example else "")
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        text = "missing command"
+    elif isinstance(error, click.NoSuchOption):
+        text = f"no such option {error.option_name!r}"
+        hint = " or ".join(sorted(repr(one) for one in error.possibilities or ())) + f"?; {hint}"
+        hint = f"did you mean {hint}" if error.possibilities else hint.removeprefix("?; ")
     ours = PolyphonyError("PLY7001" if usage else "PLY7002", text[:1].lower() + text[1:], hint=hint)
     ours.exit_status = 2 if usage else 1
     return ours
+
+
+_REFUSALS = {
+    errno.ENOSPC: "free some space on that disk, then try again",
+    errno.EDQUOT: "free some of your quota on that disk, then try again",
+    errno.EROFS: "choose a place that can be written; --home or POLYPHONY_HOME moves Polyphony's own",
+    errno.EACCES: "choose a place of yours, or ask for its rights; --home or POLYPHONY_HOME moves Polyphony's own",
+    errno.EPERM: "choose a place of yours, or ask for its rights; --home or POLYPHONY_HOME moves Polyphony's own",
+    errno.ENAMETOOLONG: "choose a shorter name or path",
+    errno.ELOOP: "mend the links that lead in a circle",
+    errno.EIO: "check that disk",
+    errno.EMFILE: "raise the limit of open files: ulimit -n",
+    errno.ENFILE: "close other programs: the machine's limit of open files is reached",
+}
+
+
+def unusable(error: OSError) -> PolyphonyError | None:
+    """PLY7004 when it is the machine that says no (full disk, no right), None when it must be a bug of ours."""
+    hint = _REFUSALS.get(error.errno or 0)
+    if hint is None:
+        return None
+    said = (error.strerror or str(error)).lower()
+    where = "output" if error.filename is None else repr(str(error.filename))
+    return PolyphonyError(
+        "PLY7004", f"{where} cannot be used: {said}", hint=hint, details={"errno": error.errno}
+    )
 
 
 def report_bug(error: Exception, *, as_json: bool) -> int:

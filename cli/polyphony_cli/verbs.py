@@ -23,7 +23,27 @@ class Verb(NamedTuple):
     example: str
 
 
-class LazyGroup(click.Group):
+class VerbGroup(click.Group):
+    """A group whose unknown verbs come with the nearest known one."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does; an unknown verb comes with the nearest known one."""
+        known = self.list_commands(ctx)
+        if args[0] not in known and not ctx.resilient_parsing and not args[0].startswith("-"):
+            from polyphony_schemas.errors import UsageError
+            from polyphony_schemas.names import did_you_mean
+
+            raise UsageError(
+                "PLY7001",
+                f"there is no verb {args[0]!r}",
+                hint=did_you_mean(args[0], known) or f"{ctx.command_path} --help lists the verbs",
+            )
+        return super().resolve_command(ctx, args)
+
+
+class LazyGroup(VerbGroup):
     """Help, completion and the nearest verb come from the table alone."""
 
     def __init__(self, *args: Any, verbs: Mapping[str, Verb], **options: Any) -> None:
@@ -43,21 +63,6 @@ class LazyGroup(click.Group):
         found: click.Command = module.COMMANDS[cmd_name] if hasattr(module, "COMMANDS") else module.command
         found.epilog = f"Example: {verb.example}"
         return found
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does; an unknown verb comes with the nearest known one."""
-        if args[0] not in self.verbs and not ctx.resilient_parsing and not args[0].startswith("-"):
-            from polyphony_schemas.errors import UsageError
-            from polyphony_schemas.names import did_you_mean
-
-            raise UsageError(
-                "PLY7001",
-                f"there is no verb {args[0]!r}",
-                hint=did_you_mean(args[0], self.verbs) or f"{ctx.command_path} --help lists the verbs",
-            )
-        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Verbs with their line of help."""

@@ -8,14 +8,17 @@ from pathlib import Path
 import click
 
 from polyphony_cli.console import Console
+from polyphony_cli.verbs import VerbGroup
 
 
-@click.group()
+@click.group(cls=VerbGroup)
 def command() -> None:
     """List and fetch artifacts."""
 
 
-@command.command("list")
+@command.command(
+    "list", short_help="List what a run produced", epilog="Example: polyphony artifacts list r_01jd3q"
+)
 @click.argument("run")
 @click.pass_obj
 def list_artifacts(console: Console, run: str) -> int:
@@ -32,9 +35,19 @@ def list_artifacts(console: Console, run: str) -> int:
     return 0
 
 
-@command.command("get")
+@command.command(
+    "get",
+    short_help="Fetch the bytes of an artifact",
+    epilog="Example: polyphony artifacts get DIGEST -o report.html",
+)
 @click.argument("digest")
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write it there.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write it there (default: stdout).",
+)
 @click.pass_obj
 def get_artifact(console: Console, digest: str, output: Path | None) -> int:
     """Write the bytes of an artifact to stdout or to FILE; a folder artifact to the folder FILE."""

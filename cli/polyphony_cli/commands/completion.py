@@ -17,7 +17,7 @@ def command(shell: str) -> int:
     \b
     bash, in ~/.bashrc:   eval "$(polyphony completion bash)"
     zsh, in ~/.zshrc:     eval "$(polyphony completion zsh)"
-    fish:                 polyphony completion fish > ~/.config/fish/completions/polyphony.fish
+    fish, in config.fish: polyphony completion fish | source
     """
     from polyphony_cli.app import cli
 

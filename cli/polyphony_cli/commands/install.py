@@ -19,12 +19,20 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("names", metavar="NAME[@RANGE]...", nargs=-1)
+@click.argument("names", metavar="[NAME[@RANGE]]…", nargs=-1)
 @click.option("--global", "everywhere", is_flag=True, help="Lock in the home, not in this git work tree.")
 @click.option("--frozen", is_flag=True, help="Leave the lock as it is; any difference is an error.")
-@click.option("--minimum-age", metavar="D", help="Take versions that are at least this old (0: any).")
 @click.option(
-    "--accept-permissions", "accepted", metavar="DIGEST", multiple=True, help="Agree to these permissions."
+    "--minimum-age",
+    metavar="D",
+    help="Take versions that are at least this old, such as 12h; 0: any (default: as the registry was added).",
+)
+@click.option(
+    "--accept-permissions",
+    "accepted",
+    metavar="DIGEST",
+    multiple=True,
+    help="Agree to these permissions. Repeatable.",
 )
 @click.pass_obj
 def command(

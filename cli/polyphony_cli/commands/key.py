@@ -10,21 +10,29 @@ import click
 
 from polyphony_cli.client import ask_secret, keys_of
 from polyphony_cli.console import Console
+from polyphony_cli.verbs import VerbGroup
 from polyphony_schemas.errors import UsageError
 
 
-@click.group()
+@click.group(cls=VerbGroup)
 def command() -> None:
     """Make, list, export and import signing keys."""
 
 
-@command.command()
+@command.command(short_help="Make a signing key", epilog="Example: polyphony key new release --passphrase")
 @click.argument("name", default="default")
-@click.option("--type", "kind", type=click.Choice(["ed25519", "p256"]), default="ed25519", show_default=True)
+@click.option(
+    "--type",
+    "kind",
+    type=click.Choice(["ed25519", "p256"]),
+    default="ed25519",
+    show_default=True,
+    help="The algorithm: Ed25519, or ECDSA over P-256.",
+)
 @click.option("--passphrase", "protect", is_flag=True, help="Encrypt the key; its passphrase is asked for.")
 @click.pass_obj
 def new(console: Console, name: str, kind: str, protect: bool) -> int:
-    """Make a signing key called NAME (default: default)."""
+    """Make a signing key called NAME ('default' when none is given)."""
     from polyphony_runner.keys import KeyType
 
     info = keys_of(console).new(name, cast("KeyType", kind), _new_passphrase() if protect else None)
@@ -33,7 +41,7 @@ def new(console: Console, name: str, kind: str, protect: bool) -> int:
     return 0
 
 
-@command.command("list")
+@command.command("list", short_help="List the keys of this home", epilog="Example: polyphony key list")
 @click.pass_obj
 def list_(console: Console) -> int:
     """List the keys of this home."""
@@ -47,7 +55,10 @@ def list_(console: Console) -> int:
     return 0
 
 
-@command.command()
+@command.command(
+    short_help="Print a key, by default its public half",
+    epilog="Example: polyphony key export default -o ada.pem",
+)
 @click.argument("name")
 @click.option("--private", "secret", is_flag=True, help="The private key, not only its public half.")
 @click.option(
@@ -74,7 +85,9 @@ def export(console: Console, name: str, secret: bool, output: Path | None) -> in
     return 0
 
 
-@command.command("import")
+@command.command(
+    "import", short_help="Keep a private key from a file", epilog="Example: polyphony key import ci ci.pem"
+)
 @click.argument("name")
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--passphrase", "protect", is_flag=True, help="Encrypt the copy that is kept.")

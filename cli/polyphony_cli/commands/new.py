@@ -21,8 +21,8 @@ _RENAMED = {"gitignore": ".gitignore", "node.py.in": "node.py"}
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
 @click.option(
     "--template",
-    metavar="T",
-    help="melody: hello (default) or map; extension: python (default) or command.",
+    metavar="NAME",
+    help="For a melody hello (default) or map, for an extension python (default) or command.",
 )
 @click.pass_obj
 def command(console: Console, *, kind: str, folder: Path, template: str | None) -> int:

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path), default=".")
-@click.option("--owner", metavar="NS", help="The namespace to publish into.")
+@click.option(
+    "--owner",
+    metavar="NS",
+    help="The namespace to publish into (default: that of the origin remote, else the only one of the token).",
+)
 @click.option(
     "--key", metavar="NAME", help="The signing key, or env:VARIABLE (default: the only one there is)."
 )

@@ -18,18 +18,27 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("url")
-@click.option("--log-key", metavar="VKEY", help="The registry's log key, as its owner published it.")
 @click.option(
-    "--namespace", "namespaces", metavar="NS", multiple=True, required=True, help="Names it speaks for."
+    "--log-key",
+    metavar="VKEY",
+    help="The registry's log key, as its owner published it (default: ask whether the key it shows is right).",
+)
+@click.option(
+    "--namespace",
+    "namespaces",
+    metavar="NS",
+    multiple=True,
+    required=True,
+    help="A namespace it speaks for. Repeatable.",
 )
 @click.option(
     "--minimum-age",
     "ages",
     metavar="D|NS=D",
     multiple=True,
-    help="How long a version must have been public (default 72h), for all or for one namespace.",
+    help="How long a version must have been public, for all or for one namespace (default: 72h). Repeatable.",
 )
-@click.option("--max-age", metavar="D", help="How old the log's last sign of life may be (default 24h).")
+@click.option("--max-age", metavar="D", help="How old the log's last sign of life may be (default: 24h).")
 @click.pass_obj
 def add(
     console: Console,
@@ -74,7 +83,9 @@ def add(
     )
     _show(console, binding)
     if binding.minimum_age == 0:
-        console.say("versions are taken the moment they are published; 72h is the default for a reason")
+        console.say(
+            "versions are taken the moment they are published; 72h, the default, gives time to find a stolen release"
+        )
     return 0
 
 

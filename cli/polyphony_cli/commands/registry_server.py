@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from polyphony_cli.console import Console
+from polyphony_cli.verbs import VerbGroup
 from polyphony_schemas.errors import PolyphonyError, UsageError
 
 if TYPE_CHECKING:
@@ -27,7 +28,12 @@ _DATA = click.option("--data", metavar="DIR", help="The registry's data folder (
 )
 @click.option("--owner", required=True, metavar="NAME", help="Account of the first owner.")
 @click.option(
-    "--namespace", "namespaces", required=True, multiple=True, metavar="NS", help="May stand repeatedly."
+    "--namespace",
+    "namespaces",
+    required=True,
+    multiple=True,
+    metavar="NS",
+    help="A namespace of the owner. Repeatable.",
 )
 @click.option("--url", metavar="URL", help="Where users will reach it (default: the address it listens on).")
 @_DATA
@@ -60,9 +66,16 @@ def _init(
 
 
 @click.command("serve")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
-    "--port", default=8440, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one."
+    "--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Address to listen on."
+)
+@click.option(
+    "--port",
+    default=8440,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    help="Port to listen on; 0 takes a free one.",
 )
 @_DATA
 @click.pass_obj
@@ -83,25 +96,39 @@ def _serve(console: Console, host: str, port: int, data: str | None) -> int:
     return 0
 
 
-@click.group("user")
+@click.group("user", cls=VerbGroup)
 def _user() -> None:
     """Accounts and their tokens."""
 
 
-@_user.command("add")
+@_user.command(
+    "add",
+    short_help="Add an account, or print another token of one",
+    epilog="Example: polyphony registry user add grace --namespace grace --scope read --days 30",
+)
 @click.argument("name")
 @click.option(
-    "--namespace", "namespaces", multiple=True, metavar="NS", help="To publish into; a new one is its own."
+    "--namespace",
+    "namespaces",
+    multiple=True,
+    metavar="NS",
+    help="A namespace it may publish into; a new one becomes its own. Repeatable.",
 )
 @click.option(
     "--scope",
     "scopes",
     multiple=True,
     type=click.Choice(["read", "publish", "yank", "admin"]),
-    help="What the token allows (default: read, publish, yank).",
+    metavar="SCOPE",
+    help="What the token allows: read publish yank admin (default: read, publish, yank). Repeatable.",
 )
 @click.option(
-    "--days", default=365, show_default=True, type=click.IntRange(1, 3650), help="How long the token lives."
+    "--days",
+    default=365,
+    show_default=True,
+    type=click.IntRange(1, 3650),
+    metavar="DAYS",
+    help="How long the token lives.",
 )
 @_DATA
 @click.pass_obj
@@ -138,7 +165,9 @@ def _user_add(
     return 0
 
 
-@_user.command("list")
+@_user.command(
+    "list", short_help="List accounts and namespaces", epilog="Example: polyphony registry user list"
+)
 @_DATA
 @click.pass_obj
 def _user_list(console: Console, data: str | None) -> int:

@@ -12,17 +12,24 @@ from polyphony_cli.console import Console
 @click.command()
 @click.argument("melody", metavar="REF_OR_PATH")
 @click.option(
-    "--input", "inputs", multiple=True, metavar="NAME=VALUE", help="An input; NAME=@FILE reads a file."
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An input; NAME=@FILE reads a file. Repeatable.",
 )
 @click.option(
     "--inputs",
     "inputs_file",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Inputs as a JSON object.",
+    help="Inputs as a JSON object; --input wins over it.",
 )
 @click.option(
-    "--work", type=click.Path(path_type=Path), metavar="DIR", help="What relative paths are relative to."
+    "--work",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="What relative paths are relative to (default: here).",
 )
 @click.option(
     "--executor",
@@ -32,7 +39,11 @@ from polyphony_cli.console import Console
     help="Where nodes run; cluster is refused by this version.",
 )
 @click.option(
-    "--override", "overrides", multiple=True, metavar="NAME=PATH", help="Use a folder in place of a package."
+    "--override",
+    "overrides",
+    multiple=True,
+    metavar="NAME=PATH",
+    help="Use a folder in place of a package. Repeatable.",
 )
 @click.option("--accept-permissions", metavar="DIGEST", help="Agree to the permissions with this digest.")
 @click.option("--frozen", is_flag=True, help="Leave the lock as it is: fail when it lacks something.")

@@ -19,17 +19,40 @@ OWN_STATUS = ("exit", "crash")
 
 
 @click.command(context_settings={"ignore_unknown_options": False})
-@click.option("--level", type=click.Choice(["full", "full-privileged"]), help="Default: what doctor found.")
-@click.option("--read", multiple=True, metavar="P[:INSIDE]", help="Show a file or folder, read-only.")
 @click.option(
-    "--write", multiple=True, metavar="P[:INSIDE]", help="Show a file or folder that may be changed."
+    "--level",
+    type=click.Choice(["full", "full-privileged"]),
+    help="How to isolate (default: what polyphony doctor finds).",
 )
 @click.option(
-    "--network", multiple=True, metavar="HOST:PORT", help="Allow one endpoint (http://… for plain HTTP)."
+    "--read",
+    multiple=True,
+    metavar="P[:INSIDE]",
+    help="Show a file or folder, read-only, at the same path or at INSIDE. Repeatable.",
 )
-@click.option("--env", multiple=True, metavar="NAME[=VALUE]", help="Pass an environment variable.")
 @click.option(
-    "--limit", multiple=True, metavar="NAME=VALUE", help="timeout cpu memory output disk processes …"
+    "--write",
+    multiple=True,
+    metavar="P[:INSIDE]",
+    help="Show a file or folder that may be changed. Repeatable.",
+)
+@click.option(
+    "--network",
+    multiple=True,
+    metavar="HOST:PORT",
+    help="Allow one endpoint (http://… for plain HTTP). Repeatable; none is allowed otherwise.",
+)
+@click.option(
+    "--env",
+    multiple=True,
+    metavar="NAME[=VALUE]",
+    help="Pass an environment variable, with this VALUE or the caller's. Repeatable.",
+)
+@click.option(
+    "--limit",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A bound, such as timeout=30s, memory=512MiB, processes=16, cpu, output, disk, file, tmp, files. Repeatable.",
 )
 @click.argument("words", nargs=-1, required=True, metavar="-- COMMAND…")
 @click.pass_obj

@@ -9,7 +9,7 @@ from polyphony_cli.console import Console
 
 
 @click.command()
-@click.argument("words", metavar="WORDS...", nargs=-1, required=True)
+@click.argument("words", metavar="WORD…", nargs=-1, required=True)
 @click.option("--kind", type=click.Choice(["melody", "extension"]), help="Only packages of this kind.")
 @click.option("--tag", metavar="WORD", help="A keyword the package must have.")
 @click.option("--permission", metavar="KEY", help="A permission key the package asks for.")

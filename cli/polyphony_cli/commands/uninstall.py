@@ -12,7 +12,7 @@ from polyphony_schemas.names import parse_package
 
 
 @click.command()
-@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.argument("names", metavar="NAME…", nargs=-1, required=True)
 @click.option(
     "--global", "everywhere", is_flag=True, help="From the lock of the home, not of this git work tree."
 )

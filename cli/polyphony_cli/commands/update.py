@@ -14,11 +14,19 @@ from polyphony_schemas.scalars import parse_duration
 
 
 @click.command()
-@click.argument("names", metavar="NAME...", nargs=-1)
+@click.argument("names", metavar="[NAME]…", nargs=-1)
 @click.option("--global", "everywhere", is_flag=True, help="The lock of the home, not of this git work tree.")
-@click.option("--minimum-age", metavar="D", help="Take versions that are at least this old (0: any).")
 @click.option(
-    "--accept-permissions", "accepted", metavar="DIGEST", multiple=True, help="Agree to these permissions."
+    "--minimum-age",
+    metavar="D",
+    help="Take versions that are at least this old, such as 12h; 0: any (default: as the registry was added).",
+)
+@click.option(
+    "--accept-permissions",
+    "accepted",
+    metavar="DIGEST",
+    multiple=True,
+    help="Agree to these permissions. Repeatable.",
 )
 @click.option("--accept-signer", is_flag=True, help="Take a signer that the locked one did not authorise.")
 @click.pass_obj
