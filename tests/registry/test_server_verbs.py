@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import io
-import json
 import os
-import subprocess
-import sys
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -16,20 +13,14 @@ import pytest
 from polyphony_registry.backup import restore_backup, write_backup
 from polyphony_registry.check import check
 from polyphony_registry.errors import SetupError
+from support import client_cli
 from support.registry_running import Publisher, new_registry, prepared, running_registry
 
 
 def polyphony(*arguments: str, status: int = 0) -> Any:
-    done = subprocess.run(
-        [sys.executable, "-m", "polyphony_cli.main", "--json", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ,
-        timeout=120,
-    )
-    assert done.returncode == status, (done.stdout, done.stderr)
-    return json.loads(done.stdout)
+    said = client_cli.polyphony(Path(os.environ["POLYPHONY_HOME"]), *arguments)
+    assert said.status == status, (said.out, said.err)
+    return said.json
 
 
 def test_init_prints_token_and_line_once_and_user_add_another(tmp_path: Path) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Literal
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+PATIENCE_MS = 120_000
 FLAGS = [
     "--no-sandbox",  # the tests run as root, and the pages are our own
     "--disable-gpu",
@@ -32,7 +32,7 @@ def chromium() -> str:
 def browser() -> Iterator[Browser]:
     """One browser process."""
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        running = playwright.chromium.launch(executable_path=chromium(), args=FLAGS, timeout=PATIENCE_MS)
         try:
             yield running
         finally:
@@ -50,6 +50,7 @@ def page_of(
         java_script_enabled=False,
         reduced_motion="reduce",
     )
+    context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
@@ -69,8 +70,3 @@ def overflows(page: Page) -> bool:
     sizes = page.locator("html").bounding_box(), page.locator("body").bounding_box()
     width = page.viewport_size["width"] if page.viewport_size else 0
     return any(box is not None and box["x"] + box["width"] > width + 1 for box in sizes)
-
-
-def snapshot(page: Page, folder: Path, name: str) -> bytes:
-    """A picture of the whole page, also kept in ``folder``."""
-    return page.screenshot(full_page=True, path=folder / f"{name}.png")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ class Kit:
     index: IndexSettings
     secrets: Mapping[str, str] = field(default_factory=dict)
     events: list[NodeEvent] = field(default_factory=list)
+    _runner: asyncio.Runner | None = None
 
     def __post_init__(self) -> None:
         home = Home.at(HOME)
@@ -64,13 +66,25 @@ class Kit:
             work=self.work,
         )
 
-        async def once() -> Outcome:
-            try:
-                return await self.runtime.run(assignment, self.events.append)
-            finally:
-                await self.runtime.close()
+        if self._runner is None:
+            with self.kept_warm():
+                return self._run(assignment)
+        return self._run(assignment)
 
-        return asyncio.run(once())
+    def _run(self, assignment: Assignment) -> Outcome:
+        assert self._runner is not None
+        return self._runner.run(self.runtime.run(assignment, self.events.append))
+
+    @contextmanager
+    def kept_warm(self) -> Iterator[None]:
+        """Keep the warm workers from call to call, as within one run, until the block ends."""
+        with asyncio.Runner() as runner:
+            self._runner = runner
+            try:
+                yield
+            finally:
+                runner.run(self.runtime.close())
+                self._runner = None
 
     def succeed(self, name: str, **values: Any) -> dict[str, Any]:
         """Run one attempt that has to succeed; its outputs."""

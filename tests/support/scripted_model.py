@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
@@ -52,10 +52,20 @@ def event(text: str | None, **more: Any) -> bytes:
     return b"data: " + json.dumps({**body, **more}).encode() + b"\n\n"
 
 
+Scripted = Callable[..., AbstractContextManager[Script]]
+
+
 @contextmanager
 def scripted_model(*answers: Say) -> Iterator[Script]:
     """Serve the answers on a free loopback port."""
-    script = Script(list(answers))
+    with scripted_server() as scripted, scripted(*answers) as script:
+        yield script
+
+
+@contextmanager
+def scripted_server() -> Iterator[Scripted]:
+    """A server on a free loopback port: each ``with scripted(answers...)`` has its own answers, at one address."""
+    script = Script([])
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -103,12 +113,21 @@ def scripted_model(*answers: Say) -> Iterator[Script]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
-        script.port = server.server_address[1]
+        port = server.server_address[1]
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
+
+        @contextmanager
+        def scripted(*answers: Say) -> Iterator[Script]:
+            nonlocal script
+            script = Script(list(answers), port=port)
+            try:
+                yield script
+            finally:
+                script.over.set()
+
         try:
-            yield script
+            yield scripted
         finally:
-            script.over.set()
             server.shutdown()
             thread.join()
