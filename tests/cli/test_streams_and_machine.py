@@ -133,6 +133,12 @@ def leaves(command: click.Command, path: str) -> list[tuple[str, click.Command]]
     return [leaf for name, one in below if one is not None for leaf in leaves(one, f"{path} {name}")]
 
 
+def shown(command: click.Command, path: str) -> str:
+    """The help of a command in a terminal of 80 columns."""
+    context = click.Context(command, info_name=path, terminal_width=80, help_option_names=["-h", "--help"])
+    return command.get_help(context)
+
+
 def test_every_verb_has_an_example_and_explains_each_option() -> None:
     found = leaves(cli, "polyphony")
     assert len(found) > 40
@@ -144,10 +150,10 @@ def test_every_verb_has_an_example_and_explains_each_option() -> None:
 
 def test_every_help_fits_a_terminal_of_80_columns() -> None:
     for path, command in leaves(cli, "polyphony"):
-        text = command.get_help(click.Context(command, info_name=path, terminal_width=80))
+        text = shown(command, path)
         assert not [line for line in text.splitlines() if len(line) > 80], path
 
 
 def test_the_groups_cut_no_line_of_help() -> None:
     for group in (key.command, artifacts.command, registry_server.COMMANDS["user"]):
-        assert "..." not in group.get_help(click.Context(group)).split("Commands:")[1]
+        assert "..." not in shown(group, "polyphony").split("Commands:")[1]
