@@ -17,12 +17,12 @@ from polyphony_runner.conductor.assignments import RunContext, assign
 from polyphony_runner.conductor.conclude import conclude
 from polyphony_runner.conductor.decide import decide
 from polyphony_runner.conductor.evolve import evolve
-from polyphony_runner.conductor.executor import Done, Executor, Said
+from polyphony_runner.conductor.executor import Done, Executor, Lost, Said
 from polyphony_runner.conductor.moment import Draft, Moment
 from polyphony_runner.conductor.state import RunState
 from polyphony_runner.conductor.storage import ValueStore
 from polyphony_runner.journal.protocol import Journal
-from polyphony_runner.runs.logs import RunLogs
+from polyphony_runner.runs.logs import Logs
 from polyphony_runner.runtimes.protocol import Assignment, Failure
 from polyphony_schemas.errors import PolyphonyError
 from polyphony_schemas.journal import Event
@@ -61,25 +61,27 @@ class Conductor:
     executor: Executor
     context: RunContext
     values: ValueStore
-    logs: RunLogs
+    logs: Logs
     clock: Callable[[], int] = _wall_clock
     luck: Callable[[], float] = field(default=lambda: random.uniform(-1, 1))  # noqa: S311  # spreads retries, no secret
     observer: Observer = field(default=lambda _event, _state: None)
+    # Asked whenever nothing can be decided: whether to leave the run as it is, for whoever takes it up next.
+    put_down: Callable[[RunState], bool] = field(default=lambda _state: False)
     _batch: list[Event] = field(default_factory=list)
     _starts: list[tuple[Assignment, float | None]] = field(default_factory=list)
     _refused: list[Done] = field(default_factory=list)
-    _inbox: deque[Done | Said | CancelRequest | Interrupt] = field(default_factory=deque)
+    _inbox: deque[Done | Said | Lost | CancelRequest | Interrupt] = field(default_factory=deque)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _told: set[str] = field(default_factory=set)
     _progress: dict[str, int] = field(default_factory=dict)
     _interrupting: bool = False
 
     async def run(self) -> RunState:
-        """Go on until the run finished or halted; the journal is durable when this returns."""
+        """Go on until the run finished, halted or was put down; the journal is durable when this returns."""
         try:
             while not self._over():
                 await self._advance()
-                if self._over():
+                if self._over() or (not self._inbox and self.put_down(self.state)):
                     break
                 await self._wait()
                 self._absorb()
@@ -108,6 +110,14 @@ class Conductor:
         """Ask for a cancel or an interrupt, from the event loop's thread."""
         self._put(request)
 
+    def report(self, message: Done | Said | Lost) -> None:
+        """Say what became of an attempt that another process has, from the event loop's thread."""
+        self._put(message)
+
+    def wake(self) -> None:
+        """Look again whether there is something to do, or to put down."""
+        self._wake.set()
+
     def settle(self, request: CancelRequest) -> None:
         """Cancel without starting anything: of a run that no process executes. What is left stays halted."""
         self.record(Draft("run.cancelling", request.node, None, {"reason": request.reason}))
@@ -128,7 +138,7 @@ class Conductor:
     def _over(self) -> bool:
         return self.state.finished or self.state.status == "halted"
 
-    def _put(self, message: Done | Said | CancelRequest | Interrupt) -> None:
+    def _put(self, message: Done | Said | Lost | CancelRequest | Interrupt) -> None:
         self._inbox.append(message)
         self._wake.set()
 
@@ -205,6 +215,10 @@ class Conductor:
                     self._done(done)
                 case Said() as said:
                     self._said(said)
+                case Lost() as lost:
+                    if self.state.running.get(lost.path) == lost.attempt:
+                        self._told.discard(lost.path)
+                        self.record(Draft("run.resumed", data={"lost": [lost.path]}))
                 case CancelRequest() as request:
                     if self.state.ending is None:
                         self.record(Draft("run.cancelling", request.node, None, {"reason": request.reason}))

@@ -6,7 +6,8 @@ The cost of an event depends on the node's own connections, never on the size of
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from polyphony_runner.conductor import evolve_nodes, evolve_scopes
 from polyphony_runner.conductor.cancelling import cancel_all, cancel_frame, cancel_node
@@ -68,8 +69,15 @@ def _halted(state: RunState, event: Event) -> None:
 
 
 def _resumed(state: RunState, event: Event, *, gap_ms: int) -> None:
-    """Go on: what was in flight is ready again, limits of time do not count the pause."""
-    del event
+    """Go on: what was in flight is ready again, limits of time do not count the pause.
+
+    ``lost`` names attempts whose worker is gone while the run itself went on: those alone are ready again.
+    """
+    lost = event.data.get("lost")
+    if isinstance(lost, Sequence) and not isinstance(lost, str):
+        for path in lost:
+            evolve_nodes.lost(state, evolve_nodes.node_of(state, replace(event, node=str(path)), "running"))
+        return
     state.status = "running"
     state.paused_ms += gap_ms
     state.timers = [(due + (gap_ms if kind == "wall" else 0), kind, path) for due, kind, path in state.timers]

@@ -33,14 +33,22 @@ class Said:
     event: NodeEvent
 
 
-Report = Callable[[Done | Said], None]
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Nobody will report about this attempt any more: the worker that had it is gone."""
+
+    path: str
+    attempt: int
+
+
+Report = Callable[[Done | Said | Lost], None]
 
 
 class Executor(Protocol):
     """Carries out attempts whose start is already in the journal.
 
-    Contract: each ``start`` leads to exactly one ``Done`` through ``report``, also when cancelled; ``report`` is
-    called in the event loop's thread; nothing of an attempt is reported after its ``Done``.
+    Contract: each ``start`` leads to exactly one ``Done`` (or ``Lost``) through ``report``, also when cancelled;
+    ``report`` is called in the event loop's thread; nothing of an attempt is reported after its ``Done``.
     """
 
     def start(self, assignment: Assignment, timeout: float | None, report: Report) -> None:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from polyphony_runner.files import private_folder
 from polyphony_schemas.journal import format_time
@@ -27,6 +27,22 @@ class _Open:
     stream: BinaryIO
     lines: int = 0
     size: int = 0
+
+
+class Logs(Protocol):
+    """Where the Conductor puts what nodes write."""
+
+    def write(self, node: str, attempt: int, at_ms: int, entry: JsonObject) -> None:
+        """Add a line."""
+        ...
+
+    def seal(self, node: str, attempt: int) -> dict[str, JsonValue] | None:
+        """The attempt is over: the mark of its log (``digest lines bytes``), None when nothing was written."""
+        ...
+
+    def close(self) -> None:
+        """Close what is still open."""
+        ...
 
 
 class RunLogs:
