@@ -67,21 +67,13 @@ class Session:
 
     async def conduct(self, runtime: RuntimeFactory, observer: Observer) -> None:
         """``execute`` within a running event loop, without the signature."""
-        packages = _packages(self.record)
-        context = RunContext(
-            run=self.record.run,
-            work=Path(self.record.work),
-            folder=Path(self.record.folder),
-            packages=packages,
-            ceiling={key: _items(items) for key, items in self.record.ceiling.items()},
-            allow_unsandboxed=self.record.unsafe_no_sandbox,
-        )
+        packages = packages_of(self.record)
         executor = LocalExecutor(runtime(packages, self.artifacts, Path(self.record.folder)))
         conductor = Conductor(
             state=self.state,
             journal=self.journal,
             executor=executor,
-            context=context,
+            context=context_of(self.record, packages),
             values=self.values,
             logs=RunLogs(self.folder.logs),
             observer=observer,
@@ -138,35 +130,39 @@ def begin(assembled: AssembledRun, home: Home) -> Session:
     """Write the first event of a new run; the run exists from here on."""
     folder = assembled.folder
     session = _open(folder, assembled.record, home)
+    conductor = Conductor(
+        state=session.state,
+        journal=session.journal,
+        executor=LocalExecutor(_NoRuntime()),
+        context=RunContext(folder.run, Path(), Path(), PackageTable()),
+        values=session.values,
+        logs=RunLogs(folder.logs),
+    )
+    conductor.record(Draft("run.created", data=created(assembled)))
+    conductor.flush()
+    return session
+
+
+def created(assembled: AssembledRun) -> dict[str, JsonValue]:
+    """The data of a run's first event."""
     record = assembled.record
     packages: dict[str, JsonValue] = {
         uses: {"name": one.name, "version": one.version, "tree": one.tree, "local": one.local}
         for uses, one in record.packages.items()
     }
-    data: dict[str, JsonValue] = {
+    return {
         "run": record.run,
         "name": record.name,
         "version": record.version,
         "tree": record.tree,
         "local": record.local,
-        **kept_digests(folder),
+        **kept_digests(assembled.folder),
         "packages": packages,
         "inputs": dict(assembled.inputs),
         "work": record.work,
         "ceiling": dict(record.ceiling),
         "unsafe_no_sandbox": record.unsafe_no_sandbox,
     }
-    conductor = Conductor(
-        state=session.state,
-        journal=session.journal,
-        executor=LocalExecutor(_NoRuntime()),
-        context=RunContext(record.run, Path(), Path(), PackageTable()),
-        values=session.values,
-        logs=RunLogs(folder.logs),
-    )
-    conductor.record(Draft("run.created", data=data))
-    conductor.flush()
-    return session
 
 
 def take_up(folder: RunFolder, home: Home) -> Session:
@@ -213,7 +209,20 @@ def _open(folder: RunFolder, record: RunRecord, home: Home) -> Session:
     return Session(folder, record, state, journal, values, artifacts, home)
 
 
-def _packages(record: RunRecord) -> PackageTable:
+def context_of(record: RunRecord, packages: PackageTable) -> RunContext:
+    """What every node of a run shares."""
+    return RunContext(
+        run=record.run,
+        work=Path(record.work),
+        folder=Path(record.folder),
+        packages=packages,
+        ceiling={key: _items(items) for key, items in record.ceiling.items()},
+        allow_unsandboxed=record.unsafe_no_sandbox,
+    )
+
+
+def packages_of(record: RunRecord) -> PackageTable:
+    """The packages of a run by the words of ``uses``."""
     return PackageTable(
         {
             uses: Package(
