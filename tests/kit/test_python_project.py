@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,13 +12,22 @@ from typing import Any
 import pytest
 
 from polyphony_runner.package_index import IndexSettings
-from support.kit_packages import Kit
-from support.kit_wheels import served_wheels
+from support.kit_packages import Kit, defaults
+from support.kit_wheels import ROOT, served_wheels
 from support.runtimes_index import Index, sdist, serving, wheel
 
 FLIT = '[build-system]\nrequires = ["flit_core >=3.2"]\nbuild-backend = "flit_core.buildapi"\n'
 SETUPTOOLS = '[build-system]\nrequires = ["setuptools>=61"]\nbuild-backend = "setuptools.build_meta"\n'
 DEMO = '[project]\nname = "demo"\nversion = "1.0"\ndescription = "x"\n'
+READ_NEEDS = """
+import json, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from metadata import needs_of
+from node import usable
+needs = needs_of(Path(sys.argv[2]), json.loads(sys.argv[3]))
+print(json.dumps(usable([*needs.run, *needs.test])))
+"""
 PASSING = "import demo\n\ndef test_two():\n    assert demo.TWO == 2\n"
 
 
@@ -214,5 +225,14 @@ def test_needs_are_read_without_running_anything(
     kit: Kit, project: Path, files: dict[str, str], wanted: set[str]
 ) -> None:
     write(project, files)
-    report = fetch(kit)["report"]
-    assert set(report["requested"]) - {"pytest", "wheel", "setuptools>=40.8.0"} == wanted
+    extras = defaults(kit.packages["python-fetch"])["extras"]
+    words = [
+        sys.executable,
+        "-c",
+        READ_NEEDS,
+        str(ROOT / "kit/python-fetch"),
+        str(project),
+        json.dumps(extras),
+    ]
+    done = subprocess.run(words, check=True, capture_output=True)
+    assert set(json.loads(done.stdout)) == wanted
