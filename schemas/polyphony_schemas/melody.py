@@ -116,12 +116,16 @@ class Step(NodeBase):
 
 
 class ScopeBase(NodeBase):
-    """A closed scope: nodes and connections of its own; with ``inputs`` of its own, ``inputs`` inside means those."""
+    """A closed scope: nodes and connections of its own; with ``inputs`` of its own, ``inputs`` inside means those.
+
+    ``budget`` bounds everything inside together, all rounds and items of a loop.
+    """
 
     inputs: dict[Identifier, InputPort] | None = None
     nodes: dict[Identifier, Node]
     connections: Items[ConnectionValue] = ()
     outputs: dict[Identifier, TemplateValue] = Field(default_factory=dict)
+    budget: Budget | None = None
 
 
 class Block(ScopeBase):
@@ -148,11 +152,10 @@ class ForEach(ScopeBase):
 
 
 class RepeatBase(ScopeBase):
-    """What both loops share: a bound, a budget, and state that ``next`` carries from round to round."""
+    """What both loops share: a bound, and state that ``next`` carries from round to round."""
 
     max: Bound
     on_max: Literal["fail", "accept"] = "fail"
-    budget: Budget | None = None
     state: dict[Identifier, TemplateValue] = Field(default_factory=dict)
     next: dict[Identifier, TemplateValue] = Field(default_factory=dict)
 

@@ -136,7 +136,7 @@ def _frame(node: GraphNode) -> FrameKind | None:
 
 def _bound(node: GraphNode) -> str:
     loop = node.loop
-    if loop is None:
+    if loop is None or node.kind == "block":
         return ""
     if node.kind == "for_each":
         together = f" · {loop.parallel} at a time" if loop.parallel > 1 else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from polyphony_runner.conductor.directives import DirectiveError, connected, given
-from polyphony_runner.conductor.environment import fill
+from polyphony_runner.conductor.environment import fill, holds
 from polyphony_runner.conductor.failures import fail
 from polyphony_runner.conductor.moment import Draft, Moment
 from polyphony_runner.conductor.state import Node, RunState, error_of
@@ -69,6 +69,22 @@ def _live_inputs(state: RunState, node: Node) -> dict[str, JsonValue]:
     return {name: value for _, name, value in sorted(found, key=lambda one: one[:2])}
 
 
+def _switch(state: RunState, node: Node, moment: Moment) -> Draft:
+    """``value`` goes to exactly one port: of the first case that holds, else ``default``."""
+    del moment
+    values = given(state, node, without="cases")
+    if "value" not in values:
+        raise DirectiveError("PLY2002", "the required input 'value' got no value")
+    cases = {str(place[0]): one for place, one in node.spec.values["cases"].expressions.items()}
+    order = values.get("order")
+    names = [str(name) for name in order] if isinstance(order, (list, tuple)) else sorted(cases)
+    if sorted(names) != sorted(cases):
+        raise DirectiveError("PLY2002", f"order gave {names}, expected each of {sorted(cases)} once")
+    scope = {"value": values["value"]}
+    chosen = next((name for name in names if holds(cases[name], scope)), "default")
+    return _succeeded(node, {chosen: values["value"]})
+
+
 def _raise(state: RunState, node: Node, moment: Moment) -> Draft:
     values = given(state, node)
     kind, message = values.get("kind", "internal"), str(values.get("message", "raised"))
@@ -89,6 +105,7 @@ def _stop(state: RunState, node: Node, moment: Moment) -> Draft:
 _ACTS: dict[str, Callable[[RunState, Node, Moment], Draft]] = {
     "set": _set,
     "merge": _merge,
+    "switch": _switch,
     "raise": _raise,
     "stop": _stop,
 }

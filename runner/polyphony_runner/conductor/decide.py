@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from polyphony_runner.conductor import core_nodes, loops
+from polyphony_runner.conductor import core_nodes, handlers, loops, once
 from polyphony_runner.conductor.directives import DirectiveError, directive
 from polyphony_runner.conductor.environment import fill_outputs, truth
 from polyphony_runner.conductor.failures import fail
 from polyphony_runner.conductor.moment import Draft, Moment
-from polyphony_runner.conductor.state import ROOT, NextStep, Node, RunState, error_of
+from polyphony_runner.conductor.state import ROOT, Frame, NextStep, Node, RunState, error_of
 from polyphony_schemas.errors import ExpressionError
 from polyphony_schemas.values import JsonValue
 
@@ -24,20 +24,43 @@ def decide(state: RunState, moment: Moment) -> Drafts:
     """The next events, none while there is nothing to do. Deterministic in its two arguments."""
     if state.finished or state.status == "halted":
         return ()
+    if state.halting is not None:
+        return () if state.running else (handlers.halted(state, state.halting),)
     if state.timers and state.timers[0][0] <= moment.now_ms:
         return (_due(state, moment),)
     for path, step in state.agenda.items():
         return (_decide_one(state, path, step, moment),)
-    if state.ready and len(state.running) < state.melody.concurrency:
-        path = next(iter(state.ready))
+    if len(state.running) < state.melody.concurrency and (path := _next_to_start(state, moment)) is not None:
         return (Draft("node.started", path, state.nodes[path].attempt + 1),)
     return ()
 
 
+def _next_to_start(state: RunState, moment: Moment) -> str | None:
+    """The node that has waited longest for a place; pure ones only once no cache holds their result."""
+    if state.lookups and moment.missed:
+        for path in moment.missed:
+            if path in state.lookups:
+                return path
+    return next(iter(state.ready), None)
+
+
 def _decide_one(state: RunState, path: str, step: NextStep, moment: Moment) -> Draft:
     if step == "end":
-        return run_ended(state) if path == ROOT else loops.round_ended(state, state.frames[path])
+        return _run_ended(state) if path == ROOT else _scope_ended(state, state.frames[path], moment)
     return _NEXT_STEPS[step](state, state.nodes[path], moment)
+
+
+def _scope_ended(state: RunState, frame: Frame, moment: Moment) -> Draft:
+    owner = frame.owner
+    if owner is None:
+        raise AssertionError(f"{frame.path} belongs to no scope")
+    if owner.once:
+        return once.ended(state, owner, frame, moment)
+    return loops.round_ended(state, owner, frame)
+
+
+def _open(state: RunState, node: Node, moment: Moment) -> Draft:
+    return (once if node.once else loops).opened(state, node, moment)
 
 
 def _begin(state: RunState, node: Node, moment: Moment) -> Draft:
@@ -88,12 +111,17 @@ def _cancel(state: RunState, node: Node, moment: Moment) -> Draft:
 _NEXT_STEPS: dict[NextStep, Callable[[RunState, Node, Moment], Draft]] = {
     "begin": _begin,
     "perform": _perform,
-    "open": loops.opened,
+    "open": _open,
     "reject": _reject,
     "dead": _dead,
     "cancel": _cancel,
     "loop": loops.step,
+    "adopt": handlers.adopt,
+    "undone": handlers.undone,
 }
+
+
+_WORDS = {"block": "block", "melody": "sub-melody"}
 
 
 def _due(state: RunState, moment: Moment) -> Draft:
@@ -114,11 +142,19 @@ def _due(state: RunState, moment: Moment) -> Draft:
             if kind == "wall"
             else "spent more than its budget"
         )
-        error = error_of("budget", f"the loop {limit}")
+        error = error_of("budget", f"the {_WORDS.get(node.spec.kind, 'loop')} {limit}")
         return Draft("scope.closed", path, node.attempt, {"reason": "budget", "error": error})
     if node.is_scope or node.spec.kind == "core":
         return _start(node)
     return Draft("node.ready", path)
+
+
+def _run_ended(state: RunState) -> Draft:
+    """The run's last event, or first what is to be taken back because it did not succeed."""
+    if state.undoing.begun and (draft := handlers.next_undo(state)) is not None:
+        return draft
+    last = run_ended(state)
+    return last if last.data["status"] == "succeeded" else handlers.next_undo(state) or last
 
 
 def run_ended(state: RunState) -> Draft:
@@ -147,4 +183,7 @@ def run_ended(state: RunState) -> Draft:
         data["reason"] = state.ending.reason
         if state.ending.message:
             data["message"] = state.ending.message
+    if state.undoing.begun:
+        data["undone"] = state.undoing.done
+        data["undo_failed"] = list(state.undoing.failed)
     return Draft("run.finished", None, None, data)

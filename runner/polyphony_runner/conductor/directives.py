@@ -30,12 +30,16 @@ def connected(node: Node) -> dict[str, Value]:
     return found
 
 
-def given(state: RunState, node: Node) -> dict[str, JsonValue]:
-    """What ``with`` and connections give, before defaults; ``ExpressionError`` when ``with`` cannot be evaluated."""
-    values: dict[str, JsonValue] = {
-        name: load(value, state.reader) for name, value in connected(node).items()
-    }
-    values.update(fill_all(state, node.frame, node.spec.values))
+def given(state: RunState, node: Node, *, without: str = "") -> dict[str, JsonValue]:
+    """What ``with`` and connections give, before defaults; ``ExpressionError`` when ``with`` cannot be evaluated.
+
+    A fallback has no connections: it gets the inputs of the node it stands in for. The
+    port ``without`` is left alone.
+    """
+    fed = connected(node) if node.duty is None else node.duty.inputs
+    values: dict[str, JsonValue] = {name: load(value, state.reader) for name, value in fed.items()}
+    templates = {name: template for name, template in node.spec.values.items() if name != without}
+    values.update(fill_all(state, node.frame, templates))
     return values
 
 

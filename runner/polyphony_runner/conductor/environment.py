@@ -35,7 +35,12 @@ def frame_environment(
 
 def truth(state: RunState, frame: Frame, expression: Expression, extra: Environment | None = None) -> bool:
     """The boolean an expression gives; ``ExpressionError`` when it gives something else."""
-    value = evaluate(expression, frame_environment(state, frame, (expression,), extra))
+    return holds(expression, frame_environment(state, frame, (expression,), extra))
+
+
+def holds(expression: Expression, environment: Environment) -> bool:
+    """The boolean an expression gives over exactly these names; ``ExpressionError`` when it gives something else."""
+    value = evaluate(expression, environment)
     if not isinstance(value, bool):
         raise ExpressionError(
             "PLY2001", f"{expression.source!r} gave {type(value).__name__}, expected true or false"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 
-from polyphony_runner.conductor.cancelling import cancel_all
+from polyphony_runner.conductor.cancelling import cancel_all, leave_round
+from polyphony_runner.conductor.handlers import open_handler
 from polyphony_runner.conductor.joins import settle_connections
 from polyphony_runner.conductor.loops import pending
 from polyphony_runner.conductor.state import ROOT, Ending, LoopState, Node, Phase, RunState, run_status
@@ -37,9 +38,9 @@ def _ready(state: RunState, event: Event) -> None:
 
 
 def make_ready(state: RunState, node: Node) -> None:
-    """Queue an extension node for a place."""
+    """Queue an extension node for a place; a pure one for its lookup first, where results are cached."""
     node.phase = "ready"
-    state.ready[node.path] = None
+    (state.lookups if state.caching and node.spec.pure else state.ready)[node.path] = None
 
 
 def _started(state: RunState, event: Event) -> None:
@@ -50,6 +51,7 @@ def _started(state: RunState, event: Event) -> None:
         )
     state.agenda.pop(node.path, None)
     state.ready.pop(node.path, None)
+    state.lookups.pop(node.path, None)
     node.phase = "running"
     node.attempt = state.attempts[node.path] = event.attempt
     node.started_ms = event.at_ms
@@ -65,30 +67,53 @@ def _started(state: RunState, event: Event) -> None:
 
 
 def _succeeded(state: RunState, event: Event) -> None:
-    node = node_of(state, event, "running")
+    cached = event.data.get("cached") is True
+    node = node_of(state, event, "running", "handled", *(("ready",) if cached else ()))
+    node.cached = cached
+    by = event.data.get("by")
+    node.by = None if by is None else str(by)
     stop = event.data.get("stop")
     if isinstance(stop, Mapping) and state.ending is None:
         state.ending = Ending(run_status(stop["status"]), "stopped", str(stop["message"]))
     end(state, node, "succeeded", event, values_in(event.data, "outputs"))
+    note_for_undo(state, node)
     if isinstance(stop, Mapping):
         cancel_all(state, "stopped")
 
 
 def _failed(state: RunState, event: Event) -> None:
-    node = node_of(state, event, "waiting", "running", "retrying")
-    node.error = _error(event)
+    node = node_of(state, event, "waiting", "ready", "running", "retrying", "handled")
+    node.error = error_in(event)
     node.tolerated = event.data.get("final") == "skip"
-    if not node.tolerated and node.frame.failure is None:
-        node.frame.failure = {**node.error, "message": f"{node.path}: {node.error['message']}"}
+    if event.data.get("final") == "compensate":
+        _compensate(state, node, event)
+        return
+    _fail(state, node)
     end(state, node, "failed", event, values_in(event.data, "outputs"))
+
+
+def _fail(state: RunState, node: Node) -> None:
+    """The round of a node that failed untolerated fails with the first such error."""
+    if node.error is not None and not node.tolerated and node.frame.failure is None:
+        node.frame.failure = {**node.error, "message": f"{node.path}: {node.error['message']}"}
+
+
+def _compensate(state: RunState, node: Node, event: Event) -> None:
+    """The node has failed; its round waits for what cleans up after it."""
+    outputs, name = values_in(event.data, "outputs"), str(node.spec.on_error.compensate)
+    handler = open_handler(state, node, name, "compensate", outputs=outputs, error=node.error)
+    _fail(state, node)
+    leave(state, node, event)
+    node.phase, node.handler, node.directive = "failed", handler, {}
+    settle_connections(state, node)
 
 
 def _retrying(state: RunState, event: Event) -> None:
     node = node_of(state, event, "running")
-    _leave(state, node, event)
+    leave(state, node, event)
     node.phase = "retrying"
     node.retries += 1
-    node.error = _error(event)
+    node.error = error_in(event)
     node.loop = None
     state.set_timer(event.at_ms + int(str(event.data["delay_ms"])), "retry", node.path)
 
@@ -102,9 +127,9 @@ def _dead(state: RunState, event: Event) -> None:
 
 
 def _cancelled(state: RunState, event: Event) -> None:
-    node = node_of(state, event, "waiting", "ready", "running", "retrying", "parked")
+    node = node_of(state, event, "waiting", "ready", "running", "retrying", "parked", "handled", "halted")
     if event.data.get("reason") == "interrupted":
-        _leave(state, node, event)
+        leave(state, node, event)
         node.phase = "parked"
         return
     end(state, node, "cancelled", event, {})
@@ -131,22 +156,27 @@ def _usage(state: RunState, event: Event) -> None:
 
 def end(state: RunState, node: Node, phase: Phase, event: Event, outputs: Mapping[str, Value]) -> None:
     """Give a node its final status and tell its connections and its round."""
-    _leave(state, node, event)
+    leave(state, node, event)
     node.phase = phase
     node.outputs = outputs
-    node.directive = {}
+    if node.spec.undo is None:
+        node.directive = {}
     if phase == "succeeded":
         node.error = None
     settle_connections(state, node)
-    frame = node.frame
     if phase == "succeeded" and (loop := node.loop) is not None and _runs_on(node, loop):
         loop.holding = True
         if pending(node) is not None:
             state.agenda[node.path] = "loop"
         return
-    frame.open -= 1
-    if frame.open == 0:
-        state.agenda[frame.path] = "end"
+    leave_round(state, node)
+
+
+def note_for_undo(state: RunState, node: Node) -> None:
+    """Remember a completed instance that can be taken back. What a fallback did is the fallback's to undo."""
+    guards = node.duty is None or node.duty.kind == "fallback"
+    if node.spec.undo is not None and node.by is None and guards:
+        state.undoing.stack.append(node)
 
 
 def _runs_on(node: Node, loop: LoopState) -> bool:
@@ -155,9 +185,18 @@ def _runs_on(node: Node, loop: LoopState) -> bool:
     return ignored and (loop.running > 0 or loop.next < loop.total)
 
 
-def _leave(state: RunState, node: Node, event: Event) -> None:
-    for table in (state.agenda, state.ready, state.running, state.interrupts, state.rejections):
+def leave(state: RunState, node: Node, event: Event) -> None:
+    for table in (
+        state.agenda,
+        state.ready,
+        state.lookups,
+        state.running,
+        state.interrupts,
+        state.rejections,
+    ):
         table.pop(node.path, None)
+    if node.once:
+        state.frames.pop(node.path, None)
     if node.phase == "running" and node.started_ms is not None:
         node.busy_ms += max(0, event.at_ms - node.started_ms)
 
@@ -183,7 +222,18 @@ def unpark(state: RunState, node: Node) -> None:
         state.agenda[node.path] = "cancel"
 
 
-def _error(event: Event) -> JsonObject:
+def again(state: RunState, node: Node) -> None:
+    """A node that halted the run begins anew when a person lets it: with all its retries and fallbacks.
+
+    Its inputs are evaluated again, so that a value which was edited meanwhile counts. Attempts go on.
+    """
+    node.phase, node.directive, node.handler = "waiting", {}, None
+    node.retries = node.fallbacks = 0
+    node.first_started_ms = None
+    state.agenda[node.path] = "begin" if node.cancelling is None else "cancel"
+
+
+def error_in(event: Event) -> JsonObject:
     error = event.data.get("error")
     return error if isinstance(error, Mapping) else {"kind": "internal", "message": "", "trace": None}
 

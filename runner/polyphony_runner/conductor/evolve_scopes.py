@@ -17,6 +17,7 @@ from polyphony_schemas.journal import Event
 
 def _opened(state: RunState, event: Event) -> None:
     node = node_of(state, event, "running")
+    state.agenda.pop(node.path, None)
     inputs = values_in(event.data, "inputs") if node.spec.scope_inputs else node.frame.inputs
     loop = LoopState(
         inputs,
@@ -28,12 +29,23 @@ def _opened(state: RunState, event: Event) -> None:
         loop.total = len(items) if isinstance(items, Sequence) else 0
         loop.items = items
         loop.results = [None] * loop.total
-    else:
+    elif not node.once:
         loop.state = values_in(event.data, "state")
     node.loop = loop
     if node.header.budget_wall_ms is not None:
         state.set_timer(event.at_ms + node.header.budget_wall_ms, "wall", node.path)
-    _attend(state, node)
+    if node.once:
+        _begin_once(state, node, loop)
+    else:
+        _attend(state, node)
+
+
+def _begin_once(state: RunState, node: Node, loop: LoopState) -> None:
+    loop.next, loop.running, loop.total = 1, 1, 1
+    if node.spec.body is not None:
+        loop.frames[0] = open_frame(
+            state, node.path, node.spec.body, owner=node, index=0, inputs=loop.inputs, variables={}
+        )
 
 
 def _round(state: RunState, event: Event) -> None:
@@ -64,7 +76,7 @@ def _state_value(state: RunState, loop: LoopState) -> Value:
 
 
 def _closed(state: RunState, event: Event) -> None:
-    if event.node in state.frames:
+    if (event.node or "").endswith("]"):
         _round_closed(state, event)
         return
     node = node_of(state, event, "running")
@@ -77,15 +89,16 @@ def _closed(state: RunState, event: Event) -> None:
         node.loop.failure = error
     if not (reason == "complete" and node.header.rest == "ignore"):
         cancel_frames(state, node, reason)
-    _attend(state, node)
+    if not node.once:
+        _attend(state, node)
 
 
 def _round_closed(state: RunState, event: Event) -> None:
-    frame = state.frames.pop(event.node or "")
-    node = frame.owner
-    state.agenda.pop(frame.path, None)
-    if node is None or node.loop is None:
+    frame = state.frames.pop(event.node or "", None)
+    node = frame.owner if frame is not None else None
+    if frame is None or node is None or node.loop is None:
         raise JournalError("PLY2105", f"event {event.seq}: the run itself does not close")
+    state.agenda.pop(frame.path, None)
     loop = node.loop
     loop.frames.pop(frame.index)
     loop.running -= 1

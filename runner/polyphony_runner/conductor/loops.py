@@ -19,6 +19,7 @@ from polyphony_runner.conductor.environment import (
     without_nodes,
 )
 from polyphony_runner.conductor.failures import fail
+from polyphony_runner.conductor.instances import has_room, too_many
 from polyphony_runner.conductor.moment import Draft, Moment
 from polyphony_runner.conductor.state import Frame, LoopState, Node, RunState, error_of, iteration
 from polyphony_runner.conductor.values import load, loaded
@@ -29,9 +30,6 @@ from polyphony_schemas.values import JsonValue
 Step = Literal["close", "round", "advance", "finish"]
 # The most rounds or items a computed bound may allow.
 _MOST_ROUNDS = 1_000_000
-# Node instances of one run, all rounds and items together. Each keeps its state and outputs in memory, a few KB, for
-# as long as the run goes on: this many take some hundred MB, one more nesting of loops would take all there is.
-MOST_INSTANCES = 100_000
 # Reasons for which a closed scope gives outputs.
 _GIVES_OUTPUTS = ("done", "complete", "accepted")
 
@@ -39,7 +37,7 @@ _GIVES_OUTPUTS = ("done", "complete", "accepted")
 def pending(node: Node) -> Step | None:
     """What the scope can do now, None while it waits for its rounds."""
     loop = node.loop
-    if loop is None:
+    if loop is None or node.once:
         return None
     if loop.closed is None:
         return _open_step(node, loop)
@@ -82,7 +80,7 @@ def opened(state: RunState, node: Node, moment: Moment) -> Draft:
             items = fill(state, node.frame, header.items, extra) if header.items else []
             checked = _checked_items(items, int(str(data.get("max", header.max))))
             if not has_room(state, node, len(checked)):
-                return fail(state, node, _too_many(node), moment, retryable=False)
+                return fail(state, node, too_many(node), moment, retryable=False)
             data |= {"items": checked}
         else:
             data["state"] = fill_all(state, node.frame, header.state, extra)
@@ -109,23 +107,13 @@ def _checked_items(items: JsonValue, most: int) -> Sequence[JsonValue]:
     return items
 
 
-def has_room(state: RunState, node: Node, rounds: int = 1) -> bool:
-    """Whether the run may hold the nodes of so many more rounds of this scope."""
-    inside = len(node.spec.body.nodes) if node.spec.body is not None else 0
-    return len(state.nodes) + rounds * inside <= MOST_INSTANCES
-
-
-def _too_many(node: Node) -> dict[str, JsonValue]:
-    return error_of("budget", f"another round of {node.path} would give the run over {MOST_INSTANCES} nodes")
-
-
 def _round(state: RunState, node: Node, loop: LoopState, data: Mapping[str, JsonValue]) -> Draft:
     """The start of the next round; without room for its nodes the end of the scope."""
     if has_room(state, node):
         return Draft("scope.round", iteration(node, loop.next), None, data)
     if node.final:  # it gave its outputs: what is left of it runs for nobody
         return Draft("run.cancelling", node.path, None, {"reason": "budget"})
-    return _close(node, "budget", _too_many(node))
+    return _close(node, "budget", too_many(node))
 
 
 def step(state: RunState, node: Node, moment: Moment) -> Draft:
@@ -209,10 +197,9 @@ def _outputs(state: RunState, node: Node, loop: LoopState) -> dict[str, JsonValu
     return without_nodes(state, names, environment)
 
 
-def round_ended(state: RunState, frame: Frame) -> Draft:
+def round_ended(state: RunState, node: Node, frame: Frame) -> Draft:
     """The event that closes one iteration: cancelled, failed, or with what it brought."""
     path = frame.path
-    node = state.nodes[path[: path.rindex("[")]]
     if frame.cancelling is not None:
         return Draft("scope.closed", path, None, {"status": "cancelled"})
     if frame.failure is not None:

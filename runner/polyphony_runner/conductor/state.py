@@ -5,7 +5,8 @@ Replaying the same events gives an equal state, so the in-place change is not vi
 Invariants:
 - ``agenda`` holds at most one entry for each path, in the order in which things came to pass; an entry is there
   exactly as long as the event it asks for is missing.
-- ``ready`` and ``running`` hold extension nodes alone; core nodes and scopes take no place.
+- ``ready``, ``lookups`` and ``running`` hold extension nodes alone; core nodes and scopes take no place. ``lookups``
+  are the pure ones that are ready, where results are cached.
 - a node's phase is final exactly when its one ``node.succeeded|failed|skipped|dead|cancelled`` is in the journal.
 """
 
@@ -26,11 +27,24 @@ from polyphony_schemas.values import JsonObject, JsonValue
 RunStatus = Literal["running", "waiting", "halted", "succeeded", "failed", "cancelled"]
 NodeStatus = Literal["waiting", "running", "succeeded", "failed", "skipped", "dead", "cancelled"]
 Phase = Literal[
-    "waiting", "ready", "running", "retrying", "parked", "succeeded", "failed", "skipped", "dead", "cancelled"
+    "waiting",
+    "ready",
+    "running",
+    "retrying",
+    "parked",
+    "handled",
+    "halted",
+    "succeeded",
+    "failed",
+    "skipped",
+    "dead",
+    "cancelled",
 ]
+HandlerKind = Literal["fallback", "compensate", "undo"]
 FINAL: frozenset[str] = frozenset({"succeeded", "failed", "skipped", "dead", "cancelled"})
-# What the agenda asks for. ``reject`` fails a node whose incoming ``when`` could not be evaluated.
-NextStep = Literal["begin", "perform", "open", "reject", "dead", "cancel", "loop", "end"]
+# What the agenda asks for. ``reject`` fails a node whose incoming ``when`` could not be evaluated, ``adopt`` looks at
+# how a node's fallback ended, ``undone`` at how an undo did.
+NextStep = Literal["begin", "perform", "open", "reject", "dead", "cancel", "loop", "end", "adopt", "undone"]
 _FINAL_STATUSES: tuple[RunStatus, ...] = ("succeeded", "failed", "cancelled")
 WAITING, LIVE, DEAD = 0, 1, 2
 ROOT = ""
@@ -86,9 +100,26 @@ class LoopState:
     last: Frame | None = field(default=None, compare=False)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Duty:
+    """Why an instance of a handler exists: what it does for which node, and after which of its attempts.
+
+    ``inputs`` are those that a fallback takes over.
+    """
+
+    kind: HandlerKind
+    of: Node
+    attempt: int
+    inputs: Mapping[str, Value] = field(default_factory=dict)
+
+
 @dataclass(slots=True, eq=False)
 class Node:
-    """One instance of a node. ``retries`` counts what the retry policy used up, ``attempt`` every start."""
+    """One instance of a node. ``retries`` counts what the retry policy used up, ``attempt`` every start.
+
+    ``duty`` is there for an instance of a handler. Of the node that it guards, ``fallbacks`` counts those that were
+    tried, ``handler`` is the one that is at work, ``by`` the one whose outputs the node has.
+    """
 
     path: str
     spec: GraphNode
@@ -109,6 +140,11 @@ class Node:
     started_ms: int | None = None
     busy_ms: int = 0
     loop: LoopState | None = None
+    duty: Duty | None = None
+    fallbacks: int = 0
+    handler: Node | None = None
+    by: str | None = None
+    cached: bool = False
 
     @property
     def final(self) -> bool:
@@ -119,16 +155,18 @@ class Node:
     def status(self) -> NodeStatus:
         """The status that people see."""
         match self.phase:
-            case "ready" | "retrying" | "parked":
+            case "ready" | "retrying" | "parked" | "halted":
                 return "waiting"
+            case "handled":
+                return "running"
             case _:
                 return self.phase
 
     @property
     def header(self) -> Loop:
-        """The loop header of a scope."""
+        """The header of a scope."""
         if self.spec.loop is None:
-            raise LookupError(f"{self.path} is no loop")
+            raise LookupError(f"{self.path} is no scope")
         return self.spec.loop
 
     @property
@@ -141,7 +179,12 @@ class Node:
     @property
     def is_scope(self) -> bool:
         """Whether it has nodes inside."""
-        return self.spec.body is not None
+        return self.spec.body is not None or self.spec.kind == "melody"
+
+    @property
+    def once(self) -> bool:
+        """Whether it is a scope without rounds: its one frame has its own path."""
+        return self.spec.kind in ("block", "melody")
 
     def facts(self) -> tuple[object, ...]:
         """Everything that replay must give again."""
@@ -160,6 +203,11 @@ class Node:
             self.cancelling,
             self.started_ms,
             self.busy_ms,
+            None if self.duty is None else (self.duty.kind, self.duty.of.path, self.duty.attempt),
+            self.fallbacks,
+            None if self.handler is None else self.handler.path,
+            self.by,
+            self.cached,
         )
 
 
@@ -190,6 +238,28 @@ class Ending:
 
 
 @dataclass(slots=True)
+class Undoing:
+    """What is taken back when the run does not succeed.
+
+    ``stack`` holds completed instances that name an undo, in the order of their completion, until their undo has
+    started. ``begun`` is true from the first undo on; ``refused`` when somebody asked for none; ``active`` is the
+    handler at work.
+    """
+
+    stack: list[Node] = field(default_factory=list)
+    active: Node | None = None
+    begun: bool = False
+    refused: bool = False
+    done: int = 0
+    failed: list[str] = field(default_factory=list)
+
+    def facts(self) -> tuple[object, ...]:
+        """Everything that replay must give again."""
+        left = [(node.path, node.attempt) for node in self.stack]
+        return left, self.begun, self.refused, self.done, list(self.failed)
+
+
+@dataclass(slots=True)
 class RunState:
     """Everything the journal of one run means."""
 
@@ -200,6 +270,7 @@ class RunState:
     now_ms: int = 0
     status: RunStatus = "running"
     created: JsonObject = field(default_factory=dict)
+    caching: bool = False
     inputs: Mapping[str, Value] = field(default_factory=dict)
     root: Frame | None = None
     nodes: dict[str, Node] = field(default_factory=dict)
@@ -207,11 +278,14 @@ class RunState:
     attempts: dict[str, int] = field(default_factory=dict)
     agenda: dict[str, NextStep] = field(default_factory=dict)
     ready: dict[str, None] = field(default_factory=dict)
+    lookups: dict[str, None] = field(default_factory=dict)
     running: dict[str, int] = field(default_factory=dict)
     interrupts: dict[str, str] = field(default_factory=dict)
     rejections: dict[str, str] = field(default_factory=dict)
     timers: list[tuple[int, str, str]] = field(default_factory=list)
     ending: Ending | None = None
+    undoing: Undoing = field(default_factory=Undoing)
+    halting: str | None = None
     outputs: Mapping[str, Value] = field(default_factory=dict)
     error: Error | None = None
     usage: Usage = field(default_factory=Usage)
@@ -237,9 +311,12 @@ class RunState:
             "frames": sorted(self.frames),
             "agenda": list(self.agenda.items()),
             "ready": list(self.ready),
+            "lookups": list(self.lookups),
             "running": dict(self.running),
             "interrupts": dict(self.interrupts),
             "ending": self.ending,
+            "undoing": self.undoing.facts(),
+            "halting": self.halting,
             "outputs": self.outputs,
             "error": self.error,
             "usage": self.usage,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TypeAlias
 
 from polyphony_schemas.graph.findings import Findings, join_pointer
@@ -44,16 +45,22 @@ def inner_sight(node: ScopeNode, outside: Sight) -> Sight:
             return inner
 
 
-def read_loop(
-    node: ScopeNode, outside: Sight, inside: Sight, pointer: str, findings: Findings
-) -> Loop | None:
-    """The header of a loop, None for a block. ``inside`` has the scope's own nodes."""
+def read_loop(node: ScopeNode, outside: Sight, inside: Sight, pointer: str, findings: Findings) -> Loop:
+    """The header of a scope. ``inside`` has the scope's own nodes."""
     header = header_sight(node, outside)
+    loop = Loop()
     if isinstance(node, ForEach):
-        return _read_for_each(node, header, join_pointer(pointer, "for_each"), findings)
-    if isinstance(node, WhileLoop | UntilLoop):
-        return _read_repeat(node, header, inside, pointer, findings)
-    return None
+        loop = _read_for_each(node, header, join_pointer(pointer, "for_each"), findings)
+    elif isinstance(node, WhileLoop | UntilLoop):
+        loop = _read_repeat(node, header, inside, pointer, findings)
+    if node.budget is None:
+        return loop
+    return replace(
+        loop,
+        budget_wall_ms=milliseconds(node.budget.wall),
+        budget_usd=node.budget.usd,
+        budget_tokens=node.budget.tokens,
+    )
 
 
 def _read_for_each(node: ForEach, header: Sight, pointer: str, findings: Findings) -> Loop:
@@ -86,15 +93,11 @@ def _read_repeat(
         condition = read_expression(node.while_, before, join_pointer(pointer, "while"), findings)
     else:
         condition = read_expression(node.until, inside, join_pointer(pointer, "until"), findings)
-    budget = node.budget
     return Loop(
         max=node.max if isinstance(node.max, int) else 10_000,
         max_from=_bound(node.max, header, join_pointer(pointer, "max"), findings),
         condition=condition,
         on_max=node.on_max,
-        budget_wall_ms=milliseconds(budget.wall) if budget else None,
-        budget_usd=budget.usd if budget else None,
-        budget_tokens=budget.tokens if budget else None,
         state=read_templates(node.state, header, join_pointer(pointer, "state"), findings),
         next=read_templates(node.next, inside, join_pointer(pointer, "next"), findings),
     )

@@ -100,7 +100,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """Header of a ``for_each``, ``while`` or ``until`` scope.
+    """Header of a scope; a block or sub-melody has a budget alone.
 
     ``max_from`` and ``parallel_from`` compute a bound from the enclosing scope (feature ``computed bounds``);
     ``max`` and ``parallel`` then hold the defaults.

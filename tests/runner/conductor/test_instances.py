@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from polyphony_runner.conductor import loops
+from polyphony_runner.conductor import instances
 from support.conductor_graphs import Player, compiled, core
 
 SET = {"w": core("set", {"n": 1})}
@@ -12,7 +12,7 @@ SET = {"w": core("set", {"n": 1})}
 
 @pytest.fixture
 def bound(monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(loops, "MOST_INSTANCES", 60)
+    monkeypatch.setattr(instances, "MOST_INSTANCES", 60)
     return 60
 
 
