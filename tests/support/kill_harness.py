@@ -114,13 +114,17 @@ class ChaosReport:
     problems: list[str] = field(default_factory=list)
 
     @property
+    def aimed_well(self) -> bool:
+        """Whether enough kills hit a node that ran; a machine that is busy makes some come late."""
+        return self.in_flight_nodes_executed_again > 0 and self.kills_with_node_in_flight >= 0.7 * self.kills
+
+    @property
     def ok(self) -> bool:
         return (
             self.completed_nodes_executed_twice == 0
             and self.acts_missing == 0
             and self.runs_lost == 0
-            and self.in_flight_nodes_executed_again > 0
-            and self.kills_with_node_in_flight >= 0.7 * self.kills
+            and self.aimed_well
         )
 
     def to_json(self) -> str:
@@ -151,10 +155,13 @@ class Chaos:
         self.digest = self._permissions_digest()
 
     def campaign(self, kills: int) -> ChaosReport:
-        """Kill until ``kills`` are reached, let every run end, then compare with the acts."""
+        """Kill until ``kills`` are reached, let every run end, compare with the acts; again while the aim was bad."""
         began = time.monotonic()
-        while self.report.kills < kills:
-            self._one_run(kills)
+        wanted = kills
+        while self.report.kills < wanted:
+            self._one_run(wanted)
+            if self.report.kills == wanted and not self.report.aimed_well and wanted < 4 * kills:
+                wanted += 1
         self.report.seconds = round(time.monotonic() - began, 1)
         return self.report
 
