@@ -14,16 +14,18 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from polyphony_runner.grants.changes import Change
-from polyphony_runner.grants.copies import Stamp, Tree, copy_bytes
+from polyphony_runner.grants.copies import Stamp, Tree
 from polyphony_runner.grants.safe_files import (
     Entry,
     entry_kind,
     open_beneath,
     open_folder,
     open_regular,
+    open_resolved_folder,
     opened,
 )
 from polyphony_runner.runtimes.failures import NodeError
+from polyphony_runner.sandbox.tree import copy_file
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
@@ -32,7 +34,7 @@ def apply(changes: Sequence[Change], before: Mapping[str, Stamp], host: Tree, co
     """Apply reviewed changes. NodeError PLY3405, and nothing applied, when the host's files moved meanwhile."""
     if not changes:
         return
-    with opened(open_folder(host.parent)) as target, opened(open_folder(copy.parent)) as source:
+    with opened(open_resolved_folder(host.parent)) as target, opened(open_folder(copy.parent)) as source:
         for change in changes:
             _check_unmoved(target, host.inner(change.path), before.get(change.path), host.parent)
         try:
@@ -106,7 +108,7 @@ def _write(target: int, path: str, source: int, origin: str, mode: int) -> None:
         def make(name: str, folder: int) -> None:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
             with opened(os.open(name, flags, 0o600, dir_fd=folder)) as writing:
-                copy_bytes(reading, writing)
+                copy_file(reading, writing)
                 os.fchmod(writing, mode & 0o777)
                 os.fsync(writing)
 

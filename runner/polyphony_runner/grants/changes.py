@@ -22,7 +22,9 @@ from polyphony_runner.grants.safe_files import (
     Entry,
     open_beneath,
     open_folder,
+    open_resolved_folder,
     opened,
+    read_link,
     walk,
 )
 from polyphony_runner.runtimes.failures import NodeError
@@ -39,7 +41,6 @@ PROTECTED = (
     "melody.*",
 )
 _CHUNK = 1 << 20
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +104,9 @@ def review(before: Mapping[str, Stamp], host: Tree, copy: Tree) -> Review:
 
 
 def _link_change(path: str, target: str, host: Tree, copy: Tree) -> Change | None:
-    with contextlib.suppress(OSError), opened(open_folder(host.parent)) as parent:
-        folder, _, name = host.inner(path).rpartition("/")
-        with opened(open_beneath(parent, folder, _FOLDER)) as holder:
-            if os.readlink(name, dir_fd=holder) == target:
-                return None
+    with contextlib.suppress(OSError), opened(open_resolved_folder(host.parent)) as parent:
+        if read_link(parent, host.inner(path)) == target:
+            return None
     if not path or _leads_out(path, target, copy):
         raise NodeError(
             "permission",
@@ -133,7 +132,7 @@ def _file_change(path: str, entry: Entry, old: Stamp | None, host: Tree, copy: T
 
 
 def _same_bytes(host: Tree, copy: Tree, path: str) -> bool:
-    with opened(open_folder(host.parent)) as left, opened(open_folder(copy.parent)) as right:
+    with opened(open_resolved_folder(host.parent)) as left, opened(open_folder(copy.parent)) as right:
         try:
             first = open_beneath(left, host.inner(path))
         except OSError:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from polyphony_runner.grants.safe_files import Entry, EntryKind, open_beneath, open_folder, opened, walk
+from polyphony_runner.grants.safe_files import (
+    Entry,
+    EntryKind,
+    open_beneath,
+    open_folder,
+    open_resolved_folder,
+    opened,
+    read_link,
+    walk,
+)
+from polyphony_runner.sandbox.tree import copy_file
 
 # A project of the person's own, not the work of a hostile node: only a guard against copying a whole disk.
 MAX_COPIED_ENTRIES = 1_000_000
-
-_FICLONE = 0x40049409
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ def copy_tree(source: Tree, target: Tree) -> dict[str, Stamp]:
     """
     stamps: dict[str, Stamp] = {}
     folders: list[tuple[str, Entry]] = []
-    with opened(open_folder(source.parent)) as origin, opened(open_folder(target.parent)) as copy:
+    with opened(open_resolved_folder(source.parent)) as origin, opened(open_folder(target.parent)) as copy:
         for entry in walk(origin, source.name, max_entries=MAX_COPIED_ENTRIES):
             relative = entry.path[len(source.name) + 1 :]
             destination = target.inner(relative)
@@ -68,7 +72,7 @@ def copy_tree(source: Tree, target: Tree) -> dict[str, Stamp]:
                 os.mkdir(destination, 0o700, dir_fd=copy)
                 folders.append((destination, entry))
             elif entry.kind == "link":
-                os.symlink(os.readlink(entry.path, dir_fd=origin), destination, dir_fd=copy)
+                os.symlink(read_link(origin, entry.path), destination, dir_fd=copy)
             else:
                 _copy_file(origin, entry, copy, destination)
         for destination, entry in reversed(folders):
@@ -84,33 +88,6 @@ def _copy_file(origin: int, entry: Entry, copy: int, destination: str) -> None:
         opened(open_beneath(origin, entry.path)) as reading,
         opened(os.open(destination, flags, 0o600, dir_fd=copy)) as writing,
     ):
-        copy_bytes(reading, writing)
+        copy_file(reading, writing)
         os.fchmod(writing, (entry.status.st_mode & 0o777) | 0o600)
         os.utime(writing, ns=(entry.status.st_mtime_ns, entry.status.st_mtime_ns))
-
-
-def copy_bytes(reading: int, writing: int) -> None:
-    """The whole content of one descriptor into another: shared blocks, else in the kernel, else by hand."""
-    try:
-        fcntl.ioctl(writing, _FICLONE, reading)
-        return
-    except OSError:
-        pass
-    try:
-        while os.copy_file_range(reading, writing, 1 << 30):
-            pass
-    except OSError as error:
-        if error.errno not in (errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS):
-            raise
-        while chunk := os.read(reading, _CHUNK):
-            os.write(writing, chunk)
-
-
-def stamps_of(tree: Tree) -> Mapping[str, Stamp]:
-    """The stamps of what is at ``tree`` now."""
-    with opened(open_folder(tree.parent)) as parent:
-        return {
-            entry.path[len(tree.name) + 1 :]: Stamp.of(entry)
-            for entry in walk(parent, tree.name, max_entries=MAX_COPIED_ENTRIES)
-            if entry.kind != "other"
-        }

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from polyphony_runner.grants.safe_files import open_resolved, opened
+from polyphony_runner.grants.safe_files import opened
 from polyphony_runner.runtimes.failures import NodeError
+from polyphony_runner.sandbox.openat2 import open_resolved
 
 # Folders that hold keys and tokens, as the last parts of a path, wherever they lie.
 CREDENTIALS = (".ssh", ".aws", ".gnupg", ".docker", ".config/gh")

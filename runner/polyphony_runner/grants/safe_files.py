@@ -7,7 +7,6 @@ nor ``..`` nor a mount can lead out, and nothing blocks on a FIFO.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import os
 import stat
@@ -17,23 +16,15 @@ from pathlib import Path
 from typing import Literal
 
 from polyphony_runner.runtimes.failures import NodeError
+from polyphony_runner.sandbox.openat2 import BENEATH, NO_MAGICLINKS, NO_SYMLINKS, open_resolved, openat2
 
 MAX_DEPTH = 64
 MAX_ENTRIES = 100_000
 
-_SYS_OPENAT2 = 437  # the same number on every architecture
-_NO_MAGICLINKS, _NO_SYMLINKS, _BENEATH = 0x02, 0x04, 0x08
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NONBLOCK
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 EntryKind = Literal["file", "folder", "link", "other"]
-
-
-class _How(ctypes.Structure):
-    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
-
-
-_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,33 +36,31 @@ class Entry:
     status: os.stat_result
 
 
-def _openat2(folder: int, path: str, flags: int, resolve: int) -> int:
-    how = _How(flags, 0, resolve)
-    descriptor = _LIBC.syscall(_SYS_OPENAT2, folder, os.fsencode(path), ctypes.byref(how), ctypes.sizeof(how))
-    if descriptor < 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code), path)
-    return int(descriptor)
-
-
 def open_beneath(folder: int, path: str, flags: int = _READ) -> int:
     """A descriptor of ``path`` below the open ``folder``. OSError ELOOP at a link, EXDEV at a way out."""
-    return _openat2(folder, path or ".", flags, _BENEATH | _NO_SYMLINKS | _NO_MAGICLINKS)
+    return openat2(folder, path or ".", flags, BENEATH | NO_SYMLINKS | NO_MAGICLINKS)
 
 
 def open_below(folder: int, path: str) -> int:
     """An O_PATH descriptor of what ``path`` leads to, links followed. OSError EXDEV when it leads out of the folder."""
-    return _openat2(folder, path or ".", os.O_PATH | os.O_CLOEXEC, _BENEATH | _NO_MAGICLINKS)
-
-
-def open_resolved(path: Path) -> int:
-    """An O_PATH descriptor of an absolute path none of whose parts is a link (OSError ELOOP otherwise)."""
-    return _openat2(-100, str(path), os.O_PATH | os.O_CLOEXEC, _NO_SYMLINKS | _NO_MAGICLINKS)
+    return openat2(folder, path or ".", os.O_PATH | os.O_CLOEXEC, BENEATH | NO_MAGICLINKS)
 
 
 def open_folder(path: Path) -> int:
     """A descriptor of a folder of our own."""
     return os.open(path, _FOLDER | os.O_NOFOLLOW)
+
+
+def open_resolved_folder(path: Path) -> int:
+    """A descriptor of a folder of the host, whose resolved path somebody may be changing: no part of it is a link."""
+    return open_resolved(path, _FOLDER)
+
+
+def read_link(folder: int, path: str) -> str:
+    """The target of a link below the open ``folder``; no part of the path before it is a link."""
+    above, _, name = path.rpartition("/")
+    with opened(open_beneath(folder, above, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)) as holder:
+        return os.readlink(name, dir_fd=holder)
 
 
 @contextlib.contextmanager

@@ -20,11 +20,13 @@ from polyphony_schemas.values import JsonObject, JsonValue
 class Prepared:
     """What does not change between executions of one extension.
 
-    ``schemas`` are those of inputs and parameters by name, ``words`` the argv of ``command`` and ``process``,
-    ``requirements`` the bytes of the hash-locked file of a Python extension.
+    ``mount`` shows the extension's own folder at ``/ext``, ``schemas`` are those of inputs and parameters by name,
+    ``words`` the argv of ``command`` and ``process``, ``requirements`` the bytes of the hash-locked file of a Python
+    extension.
     """
 
     package: Package
+    mount: Mount
     start: PythonStart | ProcessStart | CommandStart
     interface: PackageInterface
     schemas: Mapping[str, JsonObject]
@@ -32,11 +34,6 @@ class Prepared:
     requirements: bytes | None
     limits: Limits
     has_file_outputs: bool
-
-    @property
-    def mount(self) -> Mount:
-        """The extension's own folder, ``/ext``."""
-        return Mount(self.package.root, "/ext", shared=self.package.tree is not None)
 
     @property
     def outputs(self) -> Mapping[str, Port]:
@@ -66,6 +63,8 @@ def prepare(package: Package) -> Prepared:
         )
     return Prepared(
         package=package,
+        # Links are followed now: a node that may write above a local extension can put another one in its place.
+        mount=Mount(package.root.resolve(), "/ext", shared=package.tree is not None),
         start=start,
         interface=interface,
         schemas={name: port.schema for name, port in interface.inputs.items()} | program.parameter_schemas(),

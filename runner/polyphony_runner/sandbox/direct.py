@@ -7,16 +7,19 @@ a runner that was killed in between is repaired by the next one (``repair``).
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import hashlib
 import json
 import os
+import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from polyphony_runner.sandbox import tree
 from polyphony_runner.sandbox.errors import MOUNT_REFUSED, MountRefusedError
+from polyphony_runner.sandbox.openat2 import open_resolved
 
 DEFAULT_STATE = Path("/run/polyphony")
 POLL_SECONDS = 0.05
@@ -47,26 +50,28 @@ async def _locked(path: Path) -> int:
 
 
 @asynccontextmanager
-async def handed_over(source: Path, uid: int, state: Path | None) -> AsyncIterator[None]:
-    """Give the tree to ``uid`` and take it back. PLY3003 when entries belong to somebody else than the caller."""
-    source = source.resolve()
+async def handed_over(source: Path, tree_fd: int, uid: int, state: Path | None) -> AsyncIterator[None]:
+    """Give the open tree ``tree_fd``, whose path is ``source``, to ``uid`` and take it back.
+
+    PLY3003 when entries belong to somebody else than the caller.
+    """
     name = hashlib.sha256(os.fsencode(source)).hexdigest()[:32] + ".json"
     intent = _intents(state) / name
     fd = await _locked(intent)
     try:
         await asyncio.to_thread(_take_back_if_left, fd)
-        if await asyncio.to_thread(_writable_by_all, source):
+        if await asyncio.to_thread(_writable_by_all, tree_fd):
             yield
             return
-        await asyncio.to_thread(_refuse_foreign, source)
+        await asyncio.to_thread(_refuse_foreign, source, tree_fd)
         document = {"path": str(source), "uid": uid, "back": [os.geteuid(), os.getegid()]}
         os.pwrite(fd, json.dumps(document).encode(), 0)
         os.fsync(fd)
         try:
-            await asyncio.to_thread(_give, source, uid, uid, os.geteuid())
+            await asyncio.to_thread(_give, tree_fd, uid, uid, os.geteuid())
             yield
         finally:
-            await asyncio.to_thread(_give, source, os.geteuid(), os.getegid(), uid)
+            await asyncio.to_thread(_give, tree_fd, os.geteuid(), os.getegid(), uid)
     finally:
         intent.unlink(missing_ok=True)
         os.close(fd)
@@ -97,24 +102,35 @@ def _take_back_if_left(fd: int) -> Path | None:
         document = json.loads(content)
         path = Path(document["path"])
         back_uid, back_gid = document["back"]
-        _give(path, int(back_uid), int(back_gid), int(document["uid"]))
+        try:
+            source = open_resolved(path)
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                return None  # the tree is not there any more
+            raise
+        try:
+            _give(source, int(back_uid), int(back_gid), int(document["uid"]))
+        finally:
+            os.close(source)
         os.ftruncate(fd, 0)
         return path
     return None
 
 
-def _give(source: Path, uid: int, gid: int, owner: int) -> None:
-    if source.is_dir():
+def _give(source: int, uid: int, gid: int, owner: int) -> None:
+    status = os.fstat(source)
+    if stat.S_ISDIR(status.st_mode):
         tree.chown_tree(source, uid, gid, only_from=owner)
-    elif source.lstat().st_uid == owner:
-        os.chown(source, uid, gid, follow_symlinks=False)
+    elif status.st_uid == owner:
+        os.chown(f"/proc/self/fd/{source}", uid, gid)  # the open file itself, whatever its name is by now
 
 
-def _writable_by_all(source: Path) -> bool:
+def _writable_by_all(source: int) -> bool:
     """A tree any user may write needs no new owner (a shared scratch folder)."""
-    if source.stat().st_mode & 0o002 == 0:
+    status = os.fstat(source)
+    if status.st_mode & 0o002 == 0:
         return False
-    if not source.is_dir():
+    if not stat.S_ISDIR(status.st_mode):
         return True
     with tree.opened(source) as root:
         return all(
@@ -124,12 +140,13 @@ def _writable_by_all(source: Path) -> bool:
         )
 
 
-def _refuse_foreign(source: Path) -> None:
+def _refuse_foreign(source: Path, tree_fd: int) -> None:
     caller = os.geteuid()
-    if source.stat().st_uid == caller:
-        if not source.is_dir():
+    status = os.fstat(tree_fd)
+    if status.st_uid == caller:
+        if not stat.S_ISDIR(status.st_mode):
             return
-        with tree.opened(source) as root:
+        with tree.opened(tree_fd) as root:
             foreign = next(
                 (v.name for v in tree.walk(root) if v.step != "leave" and v.stat.st_uid != caller), None
             )

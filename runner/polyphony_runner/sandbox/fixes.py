@@ -53,7 +53,9 @@ def after_trying(machine: Machine, said: str) -> Fix:
     """The cause behind bubblewrap's message."""
     sysctls = dict(machine.sysctls)
     if "nknown option" in said:
-        return Fix("bubblewrap is too old, needed is 0.8.0", INSTALL)
+        return Fix(
+            "bubblewrap lacks an option (--ro-bind-fd is in 0.10 and in updates of 0.8 and 0.9)", INSTALL
+        )
     if sysctls.get("user.max_user_namespaces") == "0" or "ENOSPC" in said or "No space left" in said:
         return Fix(
             "user namespaces are used up or switched off", "sudo sysctl -w user.max_user_namespaces=15000"

@@ -20,9 +20,10 @@ from polyphony_runner.sandbox import fixes, machine
 from polyphony_runner.sandbox.cgroup import own_layout
 from polyphony_runner.sandbox.errors import UNAVAILABLE, SandboxUnavailableError
 from polyphony_runner.sandbox.interpreter import interpreter_mounts
-from polyphony_runner.sandbox.spec import Exit, Level, Limits, SandboxSpec
+from polyphony_runner.sandbox.spec import Exit, Level, Limits, Mount, SandboxSpec
 
 PROBE = Path(__file__).with_name("probe.py")
+SHOWN = "/shown"
 PROBE_LIMITS = Limits(wall=20.0, disk=None)
 
 
@@ -122,19 +123,21 @@ def _try(facts: machine.Machine) -> LevelReport:
 
 
 async def _probe(level: Level) -> Exit:
-    """Run the probe with a file of the host that must stay invisible."""
+    """Run the probe with a folder of the host to see, and a file of it that must stay invisible."""
     from polyphony_runner.sandbox.run import run_sandboxed
 
     python = Path(sys.executable)
     with tempfile.TemporaryDirectory(prefix="polyphony-probe-") as folder:
+        shown = Path(folder, "shown").resolve()
+        shown.mkdir(mode=0o755)
         secret = Path(folder, "host-file")
         secret.write_text("of the host")
         work = Path(folder, "ws")
         work.mkdir(mode=0o700)
         spec = SandboxSpec(
-            argv=(str(python), "-I", "-S", "/probe.py", str(secret)),
+            argv=(str(python), "-I", "-S", "/probe.py", str(secret), SHOWN),
             work=work,
-            mounts=interpreter_mounts(python),
+            mounts=(*interpreter_mounts(python), Mount(shown, SHOWN)),
             files={"/probe.py": PROBE.read_bytes()},
             limits=PROBE_LIMITS,
         )

@@ -8,11 +8,12 @@ is handed over for the time of the run.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import stat
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from polyphony_runner.sandbox import tree, uids
 from polyphony_runner.sandbox.argv import INNER_UID
 from polyphony_runner.sandbox.direct import handed_over
 from polyphony_runner.sandbox.errors import MOUNT_REFUSED, MountRefusedError
+from polyphony_runner.sandbox.openat2 import open_resolved
 from polyphony_runner.sandbox.spec import Level, Mount, SandboxSpec
 
 
@@ -48,21 +50,19 @@ async def prepared(
         scratch = _Scratch(spec.work.parent)
         stack.push_async_callback(scratch.remove)
         for mount in spec.mounts:
-            shown = await _shown(mount, uid if privileged else None, scratch)
-            if shown is not mount and mount.mode == "ro":
+            own = spec.work.parent in mount.source.parents  # the runner's, as private as the work folder
+            fd = stack.enter_context(_opened(mount, resolve=own or mount.shared))
+            shown = await _shown(mount, fd, uid if privileged else None, scratch)
+            if mount.mode == "ro" and shown.fd is None:
                 notes.append(
                     f"{mount.inside}: a private copy, because the sandbox's user may not read the original"
                 )
+            if privileged and mount.mode == "rw" and not own:
+                await stack.enter_async_context(handed_over(mount.source, fd, uid, state))
             # What lies in the work folder is given and taken back with it: by then the program may have replaced it.
-            own = own_work and spec.work in mount.source.parents
-            if privileged and mount.mode == "rw" and mount.fd is None and not own:
-                if (
-                    spec.work.parent in mount.source.parents
-                ):  # the runner's own folder, as private as the work folder
-                    await asyncio.to_thread(_give, mount.source, uid)
-                    stack.push_async_callback(asyncio.to_thread, _take_back, mount.source, uid)
-                else:
-                    await stack.enter_async_context(handed_over(mount.source, uid, state))
+            elif privileged and mount.mode == "rw" and not (own_work and spec.work in mount.source.parents):
+                await asyncio.to_thread(_give, mount.source, uid)
+                stack.push_async_callback(asyncio.to_thread, _take_back, mount.source, uid)
             mounts.append(shown)
         if privileged and own_work:
             await asyncio.to_thread(_give, spec.work, uid)
@@ -107,29 +107,55 @@ class _Scratch:
             await asyncio.to_thread(tree.remove_tree, self._path)
 
 
-async def _shown(mount: Mount, uid: int | None, scratch: _Scratch) -> Mount:
-    """The mount as it will be: itself, or a private copy in its place."""
+@contextmanager
+def _opened(mount: Mount, *, resolve: bool) -> Iterator[int]:
+    """What the mount names, held open: that is looked at, copied, handed over and mounted, wherever its path leads later.
+
+    A node that writes to a folder above a granted path may exchange it for a link at any moment: a path that is one
+    now is refused, unless ``resolve`` says that nobody but the runner and the person could have made it so.
+    """
     if mount.fd is not None:
-        return mount
-    if not mount.source.exists():
-        raise MountRefusedError(
-            MOUNT_REFUSED,
-            f"{str(mount.source)!r} does not exist, expected a file or folder to show at {mount.inside!r}",
-            hint="check the path that is granted",
-        )
+        yield mount.fd
+        return
+    try:
+        fd = open_resolved(mount.source.resolve() if resolve else mount.source)
+    except OSError as error:
+        raise _refused(mount, _REASONS.get(error.errno or 0, str(error.strerror))) from error
+    try:
+        mode = os.fstat(fd).st_mode
+        if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+            raise _refused(mount, "is neither folder nor regular file")
+        yield fd
+    finally:
+        os.close(fd)
+
+
+_REASONS = {errno.ENOENT: "does not exist", errno.ELOOP: "leads through a link"}
+
+
+def _refused(mount: Mount, reason: str) -> MountRefusedError:
+    return MountRefusedError(
+        MOUNT_REFUSED,
+        f"{str(mount.source)!r} {reason}, expected a file or folder to show at {mount.inside!r}",
+        hint="check the path that is granted",
+    )
+
+
+async def _shown(mount: Mount, fd: int, uid: int | None, scratch: _Scratch) -> Mount:
+    """The mount as it will be: what is open, or a private copy of it."""
     copy = mount.mode == "copy"
     if mount.mode == "ro" and uid is not None:
-        copy = not await asyncio.to_thread(_readable, mount, uid)
+        copy = not await asyncio.to_thread(_readable, mount, fd, uid)
     if not copy:
-        return mount
+        return replace(mount, fd=fd)
     target = scratch.next()
-    await asyncio.to_thread(tree.copy_any, mount.source, target, uid=uid)
-    return replace(mount, source=target, mode="rw" if mount.mode == "copy" else "ro")
+    await asyncio.to_thread(tree.copy_any, fd, target, uid=uid)
+    return replace(mount, source=target, mode="rw" if mount.mode == "copy" else "ro", fd=None)
 
 
-def _readable(mount: Mount, uid: int) -> bool:
+def _readable(mount: Mount, fd: int, uid: int) -> bool:
     if mount.shared:
-        mode = mount.source.stat().st_mode
+        mode = os.fstat(fd).st_mode
         needed = 0o5 if stat.S_ISDIR(mode) else 0o4
         return mode & needed == needed
-    return tree.readable_by(mount.source, uid)
+    return tree.readable_by(fd, uid)

@@ -1,6 +1,6 @@
 """Runs inside the sandbox at preflight and says, as JSON, what isolates and what does not. A plain script.
 
-Usage: ``python -I -S probe.py HOST_FILE``. The expected user is the one that /etc/passwd names.
+Usage: ``python -I -S probe.py HOST_FILE SHOWN_FOLDER``. The expected user is the one that /etc/passwd names.
 """
 
 import ctypes
@@ -49,7 +49,7 @@ def expected_uid() -> int:
         return int(file.read().split(":")[2])
 
 
-def checks(host_file: str) -> dict[str, bool]:
+def checks(host_file: str, shown: str) -> dict[str, bool]:
     """Name of each assertion and whether it holds."""
     return {
         "runs as its own user": os.getuid() == os.geteuid() == expected_uid() != 0,
@@ -60,6 +60,7 @@ def checks(host_file: str) -> dict[str, bool]:
         "sees no host processes": sum(name.isdigit() for name in os.listdir("/proc")) <= 3,  # noqa: PTH208
         "cannot write the root": all(os.statvfs(top).f_flag & os.ST_RDONLY for top in ("/", "/dev", "/usr")),
         "cannot see a host file": not os.path.exists(host_file),  # noqa: PTH110
+        "sees what is shown, and cannot write it": os.path.isdir(shown) and read_only(shown),  # noqa: PTH112
         "cannot make user namespaces": namespaces_denied(),
         "can write the work folder": not read_only("/ws"),
         "can write /tmp": not read_only("/tmp"),  # noqa: S108
@@ -67,4 +68,4 @@ def checks(host_file: str) -> dict[str, bool]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(checks(sys.argv[1])))  # noqa: T201
+    print(json.dumps(checks(sys.argv[1], sys.argv[2])))  # noqa: T201

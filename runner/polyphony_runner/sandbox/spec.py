@@ -15,9 +15,11 @@ class Mount:
     """A host path shown inside.
 
     ``ro`` read-only bind · ``rw`` the one kind of writable bind (a private work folder, or a direct grant) ·
-    ``copy`` a private writable copy that is thrown away. ``fd`` mounts an already opened and checked descriptor.
-    ``shared`` says that every user of the machine may read the tree (interpreter, environment, package store):
-    it is mounted without looking whether the sandbox's own user can read each entry.
+    ``copy`` a private writable copy that is thrown away. ``fd`` mounts an already opened and checked descriptor;
+    without one ``source`` is opened once, and no part of it may be a link: somebody else may be writing above it.
+    ``shared`` says that every user of the machine may read the tree (interpreter, environment, package store) and
+    only the person changes it: it may be named through links, and nobody looks whether the sandbox's own user can
+    read each entry.
     """
 
     source: Path

@@ -106,9 +106,13 @@ def _climb(fd: int, expected: os.stat_result) -> int:
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[int]:
-    """A directory's descriptor; never through a link at the last component."""
-    fd = os.open(path, OPEN_DIRECTORY)
+def opened(place: Path | int) -> Iterator[int]:
+    """A directory's descriptor for reading, from an O_PATH one or a path; never through a link at its last component."""
+    fd = (
+        os.open(place, OPEN_DIRECTORY)
+        if isinstance(place, Path)
+        else os.open(".", OPEN_DIRECTORY, dir_fd=place)
+    )
     try:
         yield fd
     finally:
@@ -162,13 +166,13 @@ def measure(path: Path, *, stop_size: int | None = None, stop_entries: int | Non
     return Usage(size, entries, complete)
 
 
-def chown_tree(path: Path, uid: int, gid: int, *, only_from: int | None = None) -> None:
+def chown_tree(place: Path | int, uid: int, gid: int, *, only_from: int | None = None) -> None:
     """Give a tree to a user; links themselves, never what they point to.
 
     ``only_from`` leaves entries of other owners alone; without it, files with further hard links are left alone:
     they may be a name of something outside. The kernel takes set-id bits off whatever changes its owner.
     """
-    with opened(path) as root:
+    with opened(place) as root:
         for visit in walk(root):
             if visit.step == "leave" or (only_from is not None and visit.stat.st_uid != only_from):
                 continue
@@ -187,11 +191,15 @@ def copy_file(source_fd: int, target_fd: int) -> None:
     size = os.fstat(source_fd).st_size
     os.ftruncate(target_fd, size)
     end = 0
-    with contextlib.suppress(OSError):  # ENXIO: only a hole is left
-        while end < size:
+    while end < size:
+        try:
             start = os.lseek(source_fd, end, os.SEEK_DATA)
-            end = os.lseek(source_fd, start, os.SEEK_HOLE)
-            _copy_range(source_fd, target_fd, start, end)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            return  # only a hole is left
+        end = os.lseek(source_fd, start, os.SEEK_HOLE)
+        _copy_range(source_fd, target_fd, start, end)
 
 
 def _copy_range(source_fd: int, target_fd: int, start: int, end: int) -> None:
@@ -203,7 +211,7 @@ def _copy_range(source_fd: int, target_fd: int, start: int, end: int) -> None:
         start += moved
 
 
-def copy_tree(source: Path, target: Path, *, uid: int | None = None) -> None:
+def copy_tree(source: Path | int, target: Path, *, uid: int | None = None) -> None:
     """A private copy for ``uid``: regular files, directories and links as links; sockets and devices are left out.
 
     ``target`` is made, mode 0700. Set-id bits are dropped; modes keep the owner's rights readable.
@@ -254,12 +262,12 @@ def _copy_entry(visit: Visit, into: int) -> bool:
     return True
 
 
-def copy_any(source: Path, target: Path, *, uid: int | None = None) -> None:
-    """``copy_tree`` for a directory, one file for a file (a link as the source is followed: the grant names it)."""
-    if source.is_dir():
-        copy_tree(source.resolve(), target, uid=uid)
+def copy_any(source: int, target: Path, *, uid: int | None = None) -> None:
+    """``copy_tree`` for an open (O_PATH) directory, one file for a file."""
+    if stat.S_ISDIR(os.fstat(source).st_mode):
+        copy_tree(source, target, uid=uid)
         return
-    source_fd = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+    source_fd = os.open(f"/proc/self/fd/{source}", os.O_RDONLY | os.O_CLOEXEC)
     try:
         mode = 0o600 | (os.fstat(source_fd).st_mode & 0o755)
         target_fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
@@ -273,18 +281,18 @@ def copy_any(source: Path, target: Path, *, uid: int | None = None) -> None:
         os.close(source_fd)
 
 
-def readable_by(path: Path, uid: int) -> bool:
-    """Whether a user without further groups can read every entry (and enter every directory) of a tree."""
+def readable_by(source: int, uid: int) -> bool:
+    """Whether a user without further groups can read every entry (and enter every directory) of an open tree."""
 
     def may(status: os.stat_result) -> bool:
         need = 0o5 if stat.S_ISDIR(status.st_mode) else 0o4
         shift = 6 if status.st_uid == uid else 0
         return stat.S_ISLNK(status.st_mode) or (status.st_mode >> shift) & need == need
 
-    status = path.stat()
+    status = os.fstat(source)
     if not may(status):
         return False
     if not stat.S_ISDIR(status.st_mode):
         return True
-    with opened(path.resolve()) as root:
+    with opened(source) as root:
         return all(may(visit.stat) for visit in walk(root) if visit.step != "leave")

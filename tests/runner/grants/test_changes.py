@@ -114,6 +114,23 @@ def test_nothing_is_applied_when_any_changed_path_moved(tmp_path: Path, moved: s
     assert read(host) == left
 
 
+def test_a_folder_that_was_exchanged_for_a_link_is_neither_read_nor_written(tmp_path: Path) -> None:
+    """By a node that writes directly to a folder above, at any moment."""
+    for name in ("project/a/host", "elsewhere/a/host", "copies"):
+        (tmp_path / name).mkdir(parents=True)
+    host, copy = Tree(tmp_path / "project/a", "host"), Tree(tmp_path / "copies", "x")
+    stamps = copy_tree(host, copy)
+    (tmp_path / "copies/x/new").write_text("node")
+    found = review(stamps, host, copy)
+    (tmp_path / "project").rename(tmp_path / "moved")
+    (tmp_path / "project").symlink_to("elsewhere")
+    with pytest.raises(OSError, match="symbolic links"):
+        copy_tree(host, Tree(tmp_path / "copies", "again"))
+    with pytest.raises(OSError, match="symbolic links"):
+        apply(found.changes, stamps, host, copy)
+    assert read(tmp_path / "elsewhere/a/host") == {}
+
+
 def test_unchanged_trees_make_no_changes_and_special_files_are_withheld(tmp_path: Path) -> None:
     (tmp_path / "host").mkdir()
     write(tmp_path / "host", {"a": (b"1", True), "l": "a", "d": {}})

@@ -327,7 +327,7 @@ def test_a_host_that_fails_is_a_failure_of_the_node(bench: Bench, monkeypatch: p
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device", "copy")
 
-    monkeypatch.setattr("polyphony_runner.grants.copies.copy_bytes", full)
+    monkeypatch.setattr("polyphony_runner.grants.copies.copy_file", full)
     failure = bench.fail(
         bench.python(body("return {}"), **WRITE), inputs={"path": "src"}, grants={"write": ("src",)}
     )

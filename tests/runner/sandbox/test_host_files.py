@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import stat
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 
-from polyphony_runner.sandbox import Limits, Mount, direct, run_sandboxed, tree, uids
+from polyphony_runner.sandbox import Limits, Mount, argv, direct, prepare, run_sandboxed, tree, uids
 from polyphony_runner.sandbox.errors import MountRefusedError, SandboxError, SandboxUnavailableError
 from polyphony_runner.sandbox.interpreter import interpreter_mounts
 from polyphony_runner.sandbox.watch import Disk
@@ -65,6 +69,76 @@ def test_an_opened_descriptor_is_what_is_mounted(here: Box, tmp_path: Path) -> N
     finally:
         os.close(fd)
     assert ended.stdout == b"the checked one"
+
+
+def exchange(folder: Path, elsewhere: Path) -> None:
+    """What a node that writes to the folder above can do at any moment."""
+    folder.rename(folder.with_name("moved"))
+    folder.symlink_to(elsewhere)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project whose parts a node may exchange, and a folder that nobody granted."""
+    for name in ("project/a", "elsewhere/a"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "file").write_text(name)
+    for path in (tmp_path, *tmp_path.rglob("*")):
+        path.chmod(0o755)
+    return tmp_path / "project"
+
+
+@pytest.mark.parametrize("mode", ["ro", "rw", "copy"])
+@pytest.mark.parametrize("part", ["project", "project/a"])
+def test_a_path_of_which_a_part_has_become_a_link_is_refused(
+    here: Box, project: Path, mode: Literal["ro", "rw", "copy"], part: str
+) -> None:
+    exchange(project.parent / part, project.parent / part.replace("project", "elsewhere"))
+    with pytest.raises(MountRefusedError, match="link"):
+        here.run("cat", "/src/file", mounts=(Mount(project / "a", "/src", mode),))
+
+
+@pytest.mark.parametrize("mode", ["ro", "rw"])
+def test_a_path_that_is_exchanged_after_the_check_shows_what_was_checked(
+    here: Box, project: Path, mode: Literal["ro", "rw"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = argv.build
+
+    def too_late(*args: Any, **words: Any) -> argv.Options:
+        exchange(project, project.parent / "elsewhere")
+        return build(*args, **words)
+
+    monkeypatch.setattr(argv, "build", too_late)
+    ended = here.run("cat", "/src/file", mounts=(Mount(project / "a", "/src", mode),))
+    assert ended.stdout == b"project/a", ended
+    assert {path.stat().st_uid for path in project.parent.rglob("*")} == {os.geteuid()}
+
+
+@only_as_root
+def test_a_tree_is_handed_over_by_what_it_is_not_by_its_path(
+    here: Box, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @asynccontextmanager
+    async def too_late(*args: Any) -> AsyncIterator[None]:
+        exchange(project, project.parent / "elsewhere")
+        async with direct.handed_over(*args):
+            assert {path.stat().st_uid for path in (project.parent / "elsewhere").rglob("*")} == {0}
+            yield
+
+    monkeypatch.setattr(prepare, "handed_over", too_late)
+    mounts = (Mount(project / "a", "/src", "rw"),)
+    assert here.run("sh", "-c", "echo new > /src/file", mounts=mounts).kind is None
+    assert (project.parent / "moved/a/file").read_text() == "new\n"
+    assert {path.stat().st_uid for path in project.parent.rglob("*")} == {0}
+
+
+def test_no_descriptor_of_a_mount_is_left_inside(box: Box) -> None:
+    shown = box.folder / "shown"
+    shown.mkdir(mode=0o755)
+    mounts = (Mount(shown, "/src", "rw"), Mount(shown, "/read"))
+    ended = box.run("sh", "-c", "ls -l /proc/*/fd", mounts=mounts)
+    assert b"/proc/self/fd:" in ended.stdout, ended
+    assert not any(name in ended.stdout for name in (b"shown", b"/src", b"/read")), ended.stdout
 
 
 def test_a_mount_that_is_not_there_is_refused_before_anything_runs(here: Box, tmp_path: Path) -> None:
@@ -235,12 +309,29 @@ def test_a_hole_is_copied_as_a_hole(tmp_path: Path) -> None:
         file.seek(1 << 30)
         file.write(b"end")
         file.truncate(1 << 40)
-    tree.copy_any(tmp_path / "source", tmp_path / "copy")
+    source = os.open(tmp_path / "source", os.O_PATH)
+    tree.copy_any(source, tmp_path / "copy")
+    os.close(source)
     assert (tmp_path / "copy").stat().st_size == 1 << 40
     assert (tmp_path / "copy").stat().st_blocks < 1000
     with (tmp_path / "copy").open("rb") as file:
         file.seek(1 << 30)
         assert file.read(3) == b"end"
+
+
+def test_a_copy_for_which_there_is_no_space_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "source").write_text("content")
+    monkeypatch.setattr("os.sendfile", full)
+    monkeypatch.setattr("fcntl.ioctl", full)  # nor are blocks shared
+    with (
+        (tmp_path / "source").open() as source,
+        (tmp_path / "copy").open("w") as copy,
+        pytest.raises(OSError, match="No space"),
+    ):
+        tree.copy_file(source.fileno(), copy.fileno())
 
 
 @only_as_root
