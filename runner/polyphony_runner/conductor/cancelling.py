@@ -18,10 +18,13 @@ def cancel_node(state: RunState, node: Node, reason: str) -> None:
         return
     node.cancelling = reason
     state.ready.pop(node.path, None)
+    state.lookups.pop(node.path, None)
     state.rejections.pop(node.path, None)
     if node.path in state.running:
         state.interrupts[node.path] = reason
         state.agenda.pop(node.path, None)
+    elif node.phase == "handled":
+        _cancel_handled(state, node, reason)
     elif node.loop is not None:
         _cancel_rest(state, node, reason)
         if pending(node) is not None:
@@ -57,9 +60,32 @@ def release(state: RunState, node: Node) -> None:
     if loop is not None and loop.holding and loop.running == 0 and loop.next >= loop.total:
         loop.holding = False
         state.agenda.pop(node.path, None)
+        leave_round(state, node)
+
+
+def leave_round(state: RunState, node: Node) -> None:
+    """A node is over with all that belongs to it: its round may end, or what the handler was for goes on."""
+    duty = node.duty
+    if duty is None:
         node.frame.open -= 1
         if node.frame.open == 0:
             state.agenda[node.frame.path] = "end"
+    elif duty.kind == "fallback":
+        helped = node.phase == "succeeded" or duty.of.cancelling is None
+        state.agenda[duty.of.path] = "adopt" if helped else "cancel"
+    elif duty.kind == "compensate":
+        leave_round(state, duty.of)
+    else:
+        state.agenda[node.path] = "undone"
+
+
+def _cancel_handled(state: RunState, node: Node, reason: str) -> None:
+    """A node whose fallback is at work is cancelled as soon as that is."""
+    handler = node.handler
+    if handler is not None and not handler.final:
+        cancel_node(state, handler, reason)
+    elif handler is None or handler.phase != "succeeded":
+        state.agenda[node.path] = "cancel"
 
 
 def _cancel_rest(state: RunState, node: Node, reason: str) -> None:

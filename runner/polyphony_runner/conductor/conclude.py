@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from polyphony_runner.conductor.failures import fail
 from polyphony_runner.conductor.moment import Draft, Moment
@@ -31,7 +32,11 @@ def _succeeded(state: RunState, node: Node, success: Success, moment: Moment) ->
     if wrong is None and not _is_json(outputs):
         wrong = "the outputs hold a number that JSON cannot say (NaN or infinite)"
     if wrong is not None:
-        return _failed(state, node, Failure("validation", wrong), moment)
+        draft = _failed(state, node, Failure("validation", wrong), moment)
+        if draft.data.get("final") == "compensate" and _is_json(success.outputs):
+            # What cleans up may need what the node says it did, although nothing else may use it.
+            return replace(draft, data={**draft.data, "outputs": dict(success.outputs)})
+        return draft
     data: dict[str, JsonValue] = {"outputs": dict(outputs)}
     if success.artifacts:
         data["artifacts"] = [dict(artifact) for artifact in success.artifacts]
@@ -45,7 +50,7 @@ def _failed(state: RunState, node: Node, failure: Failure, moment: Moment) -> Dr
     return fail(state, node, error, moment, retryable=failure.retryable)
 
 
-def _is_json(value: JsonValue) -> bool:
+def _is_json(value: object) -> bool:
     try:
         json.dumps(value, allow_nan=False)
     except ValueError:

@@ -37,11 +37,18 @@ Observer = Callable[[Event, RunState], None]
 
 @dataclass(frozen=True, slots=True)
 class CancelRequest:
-    """Somebody wants a node, a scope, an item or (None) the whole run cancelled."""
+    """Somebody wants a node, a scope, an item or (None) the whole run cancelled; without ``undo`` nothing is taken back."""
 
     node: str | None = None
     reason: str = "requested"
 
+    undo: bool = True
+
+    @property
+    def draft(self) -> Draft:
+        """The event that says so."""
+        data: dict[str, JsonValue] = {"reason": self.reason, **({} if self.undo else {"undo": False})}
+        return Draft("run.cancelling", self.node, None, data)
 
 @dataclass(slots=True)
 class Interrupt:
@@ -120,7 +127,7 @@ class Conductor:
 
     def settle(self, request: CancelRequest) -> None:
         """Cancel without starting anything: of a run that no process executes. What is left stays halted."""
-        self.record(Draft("run.cancelling", request.node, None, {"reason": request.reason}))
+        self.record(request.draft)
         while drafts := decide(self.state, self._moment()):
             if any(self._starts_program(draft) for draft in drafts):
                 break
@@ -199,7 +206,7 @@ class Conductor:
             raise PolyphonyError("PLY2299", "the run can neither go on nor end", hint="report this as a bug")
         self._wake.clear()
         timeout = None
-        if self.state.timers and not self._interrupting:
+        if self.state.timers and not self._interrupting and self.state.halting is None:
             timeout = max(0.0, (self.state.timers[0][0] - self.clock()) / 1000)
         try:
             async with asyncio.timeout(timeout):
@@ -220,8 +227,8 @@ class Conductor:
                         self._told.discard(lost.path)
                         self.record(Draft("run.resumed", data={"lost": [lost.path]}))
                 case CancelRequest() as request:
-                    if self.state.ending is None:
-                        self.record(Draft("run.cancelling", request.node, None, {"reason": request.reason}))
+                    if self.state.ending is None or not request.undo:
+                        self.record(request.draft)
                 case Interrupt():
                     self._begin_interrupt()
 

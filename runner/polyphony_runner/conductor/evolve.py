@@ -9,7 +9,7 @@ import heapq
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from polyphony_runner.conductor import evolve_nodes, evolve_scopes
+from polyphony_runner.conductor import evolve_handlers, evolve_nodes, evolve_scopes, evolve_waiting
 from polyphony_runner.conductor.cancelling import cancel_all, cancel_frame, cancel_node
 from polyphony_runner.conductor.frames import open_frame
 from polyphony_runner.conductor.state import ROOT, Ending, RunState, RunStatus, run_status
@@ -40,7 +40,7 @@ def evolve(state: RunState, event: Event) -> RunState:
 def _matters(state: RunState, kind: str, path: str) -> bool:
     """Whether a timer still asks for something."""
     if path == ROOT:
-        return state.ending is None and not state.finished
+        return state.ending is None and not state.undoing.begun and not state.finished
     node = state.nodes.get(path)
     if node is None:
         return False
@@ -85,14 +85,24 @@ def _resumed(state: RunState, event: Event, *, gap_ms: int) -> None:
     for path in tuple(state.running):
         evolve_nodes.lost(state, state.nodes[path])
     for node in state.nodes.values():
+    state.halting = None
         if node.phase == "parked":
             evolve_nodes.unpark(state, node)
 
+        elif node.phase == "halted":
+            evolve_nodes.again(state, node)
 
 def _cancelling(state: RunState, event: Event) -> None:
     reason = str(event.data.get("reason", "requested"))
     if event.node is None:
+    if event.data.get("undo") is False:
+        state.undoing.refused = True
+    if event.node is None and state.undoing.begun:
+        if state.undoing.refused and state.undoing.active is not None:
+            cancel_node(state, state.undoing.active, reason)
+        return
         status: RunStatus = "failed" if reason == "budget" else "cancelled"
+        state.halting = None
         state.ending = state.ending or Ending(status, reason, str(event.data.get("message", "")))
         cancel_all(state, reason)
     elif event.node in state.nodes:
@@ -119,3 +129,5 @@ _HANDLERS: dict[str, Callable[[RunState, Event], None]] = {
     **evolve_nodes.HANDLERS,
     **evolve_scopes.HANDLERS,
 }
+    **evolve_handlers.HANDLERS,
+    **evolve_waiting.HANDLERS,

@@ -40,7 +40,8 @@ class ValueStore:
         """Event data in which every value over 16 KiB lies among the artifacts, under ``stored`` by pointer."""
         if len(_ENCODE(data)) <= INLINE_BYTES:
             return data
-        kept: dict[str, JsonValue] = {}
+        already = data.get("stored")
+        kept: dict[str, JsonValue] = dict(already) if isinstance(already, Mapping) else {}
         slim: dict[str, JsonValue] = dict(data)
         for container in CONTAINERS:
             values = data.get(container)

@@ -47,6 +47,17 @@ def values_in(data: JsonObject, container: str) -> dict[str, Value]:
     return found
 
 
+def data_of(container: str, values: Values) -> dict[str, JsonValue]:
+    """The event data that ``values_in`` reads as these values: what lies outside stays there."""
+    inline = {name: value for name, value in values.items() if not isinstance(value, Stored)}
+    outside: dict[str, JsonValue] = {
+        f"/{container}/{name}": {"digest": value.digest, "size": value.size}
+        for name, value in values.items()
+        if isinstance(value, Stored)
+    }
+    return {container: inline, **({"stored": outside} if outside else {})}
+
+
 def value_in(data: JsonObject, key: str) -> Value:
     """The single value ``data[key]``, which may lie outside."""
     outside = data.get("stored")
