@@ -125,6 +125,8 @@ def settled_line(event: Event, state: RunState) -> tuple[str, str] | None:
 def node_line(node: Node) -> str:
     """One node in one line: sign, path, word, seconds, attempts, first line of the error."""
     parts = [f"{sign_of(node.status)} {node.path}", node.status]
+    if node.cached:
+        parts.append("cached")
     if node.attempt:
         parts.append(f"{node.busy_ms / 1000:.1f} s")
     if node.attempt > 1:

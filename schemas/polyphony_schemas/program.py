@@ -94,6 +94,15 @@ class Program:
             return {}
         return {name: schema for name, schema in properties.items() if isinstance(schema, Mapping)}
 
+    def value_schemas(self) -> dict[str, JsonObject]:
+        """The schema of each input and parameter, by name."""
+        return {name: port.schema for name, port in self.interface.inputs.items()} | self.parameter_schemas()
+
+    def declared_paths(self) -> list[JsonValue]:
+        """The extension's own path grants as written."""
+        declared = (self.interface.permissions.get(key, ()) for key in ("read", "write"))
+        return [item for items in declared if items != "granted" for item in items]
+
 
 def to_json(program: Program) -> dict[str, JsonValue]:
     """The program as a JSON value."""

@@ -47,7 +47,7 @@ from polyphony_cli.console import Console
 )
 @click.option("--accept-permissions", metavar="DIGEST", help="Agree to the permissions with this digest.")
 @click.option("--frozen", is_flag=True, help="Leave the lock as it is: fail when it lacks something.")
-@click.option("--no-cache", is_flag=True, help="Execute every node anew, as this version always does.")
+@click.option("--no-cache", is_flag=True, help="Execute pure nodes anew, and keep no results.")
 @click.option("--detach", is_flag=True, help="Hand the run over; refused by this version.")
 @click.option(
     "--unsafe-no-sandbox", is_flag=True, help="Run nodes without isolation. Recorded in the journal."
@@ -73,7 +73,6 @@ def command(
     A word that begins with . / or ~, or ends in .yaml .yml .json, is a path; anything else is a name. A folder that
     asks for more than reading itself has to be agreed to first.
     """
-    del no_cache  # nothing is cached by this version: the flag asks for what happens anyway
     from polyphony_cli.run_verbs import ask_consent, execute, fetch_missing, home_of
     from polyphony_runner.runs.assemble import RunRequest, assemble
     from polyphony_runner.runs.features import not_acted_on
@@ -96,6 +95,7 @@ def command(
         frozen=frozen,
         fetch=fetch_missing(console, frozen=frozen),
         ready=place.ready,
+        cache=not no_cache,
     )
     assembled = assemble(request, home, place.packages)
     session = begin(assembled, home)

@@ -19,6 +19,7 @@ from polyphony_runner.conductor.decide import decide
 from polyphony_runner.conductor.evolve import evolve
 from polyphony_runner.conductor.executor import Done, Executor, Lost, Said
 from polyphony_runner.conductor.moment import Draft, Moment
+from polyphony_runner.conductor.pure_nodes import Found, PureNodes
 from polyphony_runner.conductor.state import RunState
 from polyphony_runner.conductor.storage import ValueStore
 from polyphony_runner.journal.protocol import Journal
@@ -41,7 +42,6 @@ class CancelRequest:
 
     node: str | None = None
     reason: str = "requested"
-
     undo: bool = True
 
     @property
@@ -49,6 +49,7 @@ class CancelRequest:
         """The event that says so."""
         data: dict[str, JsonValue] = {"reason": self.reason, **({} if self.undo else {"undo": False})}
         return Draft("run.cancelling", self.node, None, data)
+
 
 @dataclass(slots=True)
 class Interrupt:
@@ -74,10 +75,11 @@ class Conductor:
     observer: Observer = field(default=lambda _event, _state: None)
     # Asked whenever nothing can be decided: whether to leave the run as it is, for whoever takes it up next.
     put_down: Callable[[RunState], bool] = field(default=lambda _state: False)
+    pure: PureNodes = field(default_factory=PureNodes)
     _batch: list[Event] = field(default_factory=list)
     _starts: list[tuple[Assignment, float | None]] = field(default_factory=list)
     _refused: list[Done] = field(default_factory=list)
-    _inbox: deque[Done | Said | Lost | CancelRequest | Interrupt] = field(default_factory=deque)
+    _inbox: deque[Done | Said | Found | Lost | CancelRequest | Interrupt] = field(default_factory=deque)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _told: set[str] = field(default_factory=set)
     _progress: dict[str, int] = field(default_factory=dict)
@@ -104,6 +106,9 @@ class Conductor:
             event = Event(self.state.next_seq, now, draft.type, draft.node, draft.attempt, data)
             evolve(self.state, event)
             self._batch.append(event)
+            if self.state.lookups and draft.type in ("node.ready", "run.resumed"):
+                paths = (draft.node,) if draft.node is not None else tuple(self.state.lookups)
+                self.pure.look_up(self.state, paths, self.context, now, self._put)
 
     def flush(self) -> None:
         """Make everything recorded durable, then tell the observer."""
@@ -145,7 +150,7 @@ class Conductor:
     def _over(self) -> bool:
         return self.state.finished or self.state.status == "halted"
 
-    def _put(self, message: Done | Said | Lost | CancelRequest | Interrupt) -> None:
+    def _put(self, message: Done | Said | Found | Lost | CancelRequest | Interrupt) -> None:
         self._inbox.append(message)
         self._wake.set()
 
@@ -168,11 +173,19 @@ class Conductor:
             if not drafts:
                 return False
             for draft in drafts:
-                self.record(self._prepared(draft) if draft.type == "node.started" else draft)
+                if draft.type != "node.started":
+                    self.record(draft)
+                elif self.pure.may_start(draft.node or ""):
+                    self.record(self._prepared(draft))
+            # Taken up at once, so that a row of hits needs no turn of the event loop each.
+            while self._inbox and isinstance(found := self._inbox[0], Found):
+                self._inbox.popleft()
+                self._found(found)
         return True
 
     def _moment(self) -> Moment:
-        return Moment(max(self.state.now_ms, self.clock()), self.luck())
+        now = max(self.state.now_ms, self.clock())
+        return Moment(now, self.luck(), self.pure.to_start(self.state))
 
     def _prepared(self, draft: Draft) -> Draft:
         """Before an extension's start is recorded its assignment is made, so that the journal holds its grants."""
@@ -186,7 +199,8 @@ class Conductor:
         timeout = assignment.limits.timeout_ms
         self._starts.append((assignment, None if timeout is None else timeout / 1000))
         grants: dict[str, JsonValue] = {key: list(items) for key, items in assignment.grants.items()}
-        return replace(draft, data={"grants": grants}) if grants else draft
+        data = {**({"grants": grants} if grants else {}), **self.pure.facts(node)}
+        return replace(draft, data=data) if data else draft
 
     def _effects(self) -> None:
         starts, self._starts = self._starts, []
@@ -202,7 +216,7 @@ class Conductor:
     async def _wait(self) -> None:
         if self._inbox:
             return
-        if not (self.state.running or self.state.timers):
+        if not (self.state.running or self.state.timers or self.state.lookups):
             raise PolyphonyError("PLY2299", "the run can neither go on nor end", hint="report this as a bug")
         self._wake.clear()
         timeout = None
@@ -222,6 +236,8 @@ class Conductor:
                     self._done(done)
                 case Said() as said:
                     self._said(said)
+                case Found() as found:
+                    self._found(found)
                 case Lost() as lost:
                     if self.state.running.get(lost.path) == lost.attempt:
                         self._told.discard(lost.path)
@@ -244,6 +260,13 @@ class Conductor:
             if log is not None:
                 extra["log"] = log
             self.record(replace(draft, data={**draft.data, **extra}))
+        succeeded = draft is not None and draft.type == "node.succeeded"
+        self.pure.ended(done.path, self._batch[-1].data if succeeded else None, self.state.now_ms)
+
+    def _found(self, found: Found) -> None:
+        draft = None if self._interrupting else self.pure.found(self.state, found)
+        if draft is not None:
+            self.record(draft)
 
     def _interrupted(self, done: Done) -> Draft | None:
         """An attempt that the interrupt ended: it is ready again when the run is resumed."""

@@ -30,8 +30,8 @@ def decide(state: RunState, moment: Moment) -> Drafts:
         return (_due(state, moment),)
     for path, step in state.agenda.items():
         return (_decide_one(state, path, step, moment),)
-    if len(state.running) < state.melody.concurrency and (path := _next_to_start(state, moment)) is not None:
-        return (Draft("node.started", path, state.nodes[path].attempt + 1),)
+    if len(state.running) < state.melody.concurrency and (first := _next_to_start(state, moment)):
+        return (Draft("node.started", first, state.nodes[first].attempt + 1),)
     return ()
 
 

@@ -51,6 +51,7 @@ def _matters(state: RunState, kind: str, path: str) -> bool:
 
 def _created(state: RunState, event: Event) -> None:
     state.created = event.data
+    state.caching = event.data.get("cache") is True
     state.inputs = values_in(event.data, "inputs")
 
 
@@ -84,25 +85,25 @@ def _resumed(state: RunState, event: Event, *, gap_ms: int) -> None:
     heapq.heapify(state.timers)
     for path in tuple(state.running):
         evolve_nodes.lost(state, state.nodes[path])
-    for node in state.nodes.values():
     state.halting = None
+    for node in state.nodes.values():
         if node.phase == "parked":
             evolve_nodes.unpark(state, node)
-
         elif node.phase == "halted":
             evolve_nodes.again(state, node)
 
+
 def _cancelling(state: RunState, event: Event) -> None:
     reason = str(event.data.get("reason", "requested"))
-    if event.node is None:
     if event.data.get("undo") is False:
         state.undoing.refused = True
     if event.node is None and state.undoing.begun:
         if state.undoing.refused and state.undoing.active is not None:
             cancel_node(state, state.undoing.active, reason)
         return
-        status: RunStatus = "failed" if reason == "budget" else "cancelled"
+    if event.node is None:
         state.halting = None
+        status: RunStatus = "failed" if reason == "budget" else "cancelled"
         state.ending = state.ending or Ending(status, reason, str(event.data.get("message", "")))
         cancel_all(state, reason)
     elif event.node in state.nodes:
@@ -128,6 +129,6 @@ _HANDLERS: dict[str, Callable[[RunState, Event], None]] = {
     "run.finished": _finished,
     **evolve_nodes.HANDLERS,
     **evolve_scopes.HANDLERS,
-}
     **evolve_handlers.HANDLERS,
     **evolve_waiting.HANDLERS,
+}

@@ -68,7 +68,7 @@ def _started(state: RunState, event: Event) -> None:
 
 def _succeeded(state: RunState, event: Event) -> None:
     cached = event.data.get("cached") is True
-    node = node_of(state, event, "running", "handled", *(("ready",) if cached else ()))
+    node = node_of(state, event, "ready" if cached else "running", "handled")
     node.cached = cached
     by = event.data.get("by")
     node.by = None if by is None else str(by)

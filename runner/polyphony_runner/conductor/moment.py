@@ -1,7 +1,8 @@
-"""What the pure core may not find out by itself: the time and luck, drawn by the shell."""
+"""What the pure core may not find out by itself: time, luck, and what no cache holds; said by the shell."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from polyphony_schemas.journal import EventType
@@ -10,10 +11,14 @@ from polyphony_schemas.values import JsonObject
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Unix time in milliseconds, and a number from -1 to 1 for the jitter of a retry."""
+    """Unix time in milliseconds, and a number from -1 to 1 for the jitter of a retry.
+
+    ``missed`` names pure nodes that were looked up without finding a result, in their order: they may be executed.
+    """
 
     now_ms: int
     luck: float = 0.0
+    missed: Mapping[str, None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

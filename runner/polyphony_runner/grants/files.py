@@ -162,7 +162,7 @@ def plan(
     """
     made = FilePlan(values=dict(values))
     resolved = [(grant, resolve(grant.path, work)) for grant in path_grants(grants)]
-    made.placements = place_all(resolved, _input_names(declared, values, work) if resolved else {})
+    made.placements = place_all(resolved, input_names(declared, values, work) if resolved else {})
     for place in made.placements:
         check(place.host, boundaries)
         made.mounts.extend(_mounts(place, made.guarded))
@@ -175,7 +175,8 @@ def plan(
     return made
 
 
-def _input_names(declared: Sequence[JsonValue], values: JsonObject, work: Path) -> dict[Path, str]:
+def input_names(declared: Sequence[JsonValue], values: JsonObject, work: Path) -> dict[Path, str]:
+    """Host paths that are granted as exactly ``${ inputs.X }``, with that input's name."""
     names: dict[Path, str] = {}
     for item in declared:
         text = item.get("path") if isinstance(item, Mapping) else item

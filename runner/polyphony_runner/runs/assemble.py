@@ -33,7 +33,7 @@ class RunRequest:
     """What the person asked for.
 
     ``fetch`` verifies and locks what a melody on disk lacks, and gives a new source. ``ready`` is what was kept of an
-    installed melody; an override makes it count for nothing.
+    installed melody; an override makes it count for nothing. ``cache``: results of pure nodes are looked up and kept.
     """
 
     melody: Path
@@ -48,6 +48,7 @@ class RunRequest:
     frozen: bool = False
     fetch: Callable[[Path, Sequence[str]], PackageSource] | None = None
     ready: Ready | None = None
+    cache: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,11 @@ def assemble(request: RunRequest, home: Home, installed: PackageSource | None = 
     refuse_later_features(melody)
     work = (request.work or Path.cwd()).absolute()
     if not work.is_dir():
-        raise RunError("PLY2404", f"the work folder {str(work)!r} is no folder")
+        raise RunError(
+            "PLY2404",
+            f"the work folder {str(work)!r} is no folder",
+            hint="name one that exists with --work, or leave the flag out for the current one",
+        )
     inputs = read_inputs(melody.inputs, request.inputs, request.inputs_file)
     ceiling = evaluate_ceiling(melody, inputs)
     if request.tree is None:
@@ -175,4 +180,5 @@ def _record(
         },
         ceiling=ceiling,
         unsafe_no_sandbox=request.unsafe_no_sandbox,
+        cache=request.cache,
     )

@@ -76,6 +76,7 @@ class RunRecord:
     packages: Mapping[str, PackageRecord]
     ceiling: Mapping[str, JsonValue]
     unsafe_no_sandbox: bool = False
+    cache: bool = False
 
     def to_json(self) -> dict[str, JsonValue]:
         """The document ``run.json``."""
@@ -90,6 +91,7 @@ class RunRecord:
             "packages": {uses: package.to_json() for uses, package in self.packages.items()},
             "ceiling": dict(self.ceiling),
             "unsafe_no_sandbox": self.unsafe_no_sandbox,
+            "cache": self.cache,
         }
 
     @classmethod
@@ -110,6 +112,7 @@ class RunRecord:
             else {},
             ceiling=ceiling if isinstance(ceiling, Mapping) else {},
             unsafe_no_sandbox=bool(value["unsafe_no_sandbox"]),
+            cache=bool(value.get("cache")),
         )
 
 

@@ -33,7 +33,7 @@ def node_document(node: Node) -> dict[str, JsonValue]:
     return {
         "status": node.status,
         "attempts": node.attempt,
-        "cached": False,
+        "cached": node.cached,
         "seconds": round(node.busy_ms / 1000, 3),
         "by": None,
         "error": error_document(error),

@@ -19,6 +19,7 @@ from polyphony_runner.conductor.assignments import RunContext
 from polyphony_runner.conductor.conductor import CancelRequest, Conductor, Interrupt, Observer, replay
 from polyphony_runner.conductor.executor import LocalExecutor
 from polyphony_runner.conductor.moment import Draft
+from polyphony_runner.conductor.pure_nodes import PureNodes, ResultCache
 from polyphony_runner.conductor.state import RunState
 from polyphony_runner.conductor.storage import ValueStore
 from polyphony_runner.home import Home
@@ -77,6 +78,7 @@ class Session:
             values=self.values,
             logs=RunLogs(self.folder.logs),
             observer=observer,
+            pure=PureNodes(self._cache(packages)),
         )
         self._first_events(conductor)
         watcher = asyncio.ensure_future(control.watch(self.folder, conductor.request))
@@ -86,6 +88,16 @@ class Session:
         finally:
             watcher.cancel()
             await executor.close()
+            if conductor.pure.cache is not None:
+                await conductor.pure.cache.close()
+
+    def _cache(self, packages: PackageTable) -> ResultCache | None:
+        """The cache of this home, where the run uses one and something in it is pure."""
+        if not self.state.caching or not any(one.program.interface.pure for one in self.record.packages.values()):
+            return None
+        from polyphony_runner.cache.lookups import lookups_of
+
+        return lookups_of(self.home, packages, Path(self.record.folder), self.artifacts)
 
     def cancel(self, request: CancelRequest) -> RunState:
         """Cancel a run that no process executes: its whole, or one node after which it stays halted."""
@@ -162,6 +174,7 @@ def created(assembled: AssembledRun) -> dict[str, JsonValue]:
         "work": record.work,
         "ceiling": dict(record.ceiling),
         "unsafe_no_sandbox": record.unsafe_no_sandbox,
+        "cache": record.cache,
     }
 
 

@@ -142,7 +142,7 @@ def _connections(attempt: Attempt, sink: Sink) -> Callable[[Connection], None]:
 def specification(attempt: Attempt, work: Path) -> SandboxSpec:
     """What the sandbox is asked for."""
     prepared, assignment = attempt.prepared, attempt.assignment
-    programs = _granted_programs(words(assignment.grants, "run"))
+    programs = granted_programs(words(assignment.grants, "run"))
     if attempt.index.env:
         programs["uv"] = uv_binary()  # the one program that is meant to use the package index
     mounts = _mounts(attempt, work, programs)
@@ -225,7 +225,7 @@ def _mounts(attempt: Attempt, work: Path, programs: Mapping[str, Path]) -> tuple
     return (*mounts, *attempt.plan.mounts, *attempt.index.mounts)
 
 
-def _granted_programs(names: tuple[str, ...]) -> dict[str, Path]:
+def granted_programs(names: tuple[str, ...]) -> dict[str, Path]:
     """Programs named under ``run`` that lie outside what is always there: name → file on the host."""
     found = {}
     for name in names:

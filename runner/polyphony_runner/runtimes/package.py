@@ -13,7 +13,7 @@ from polyphony_runner.runtimes.words import compile_words
 from polyphony_runner.sandbox.spec import Mount
 from polyphony_schemas.graph.model import Expression, Limits, Port
 from polyphony_schemas.program import CommandStart, PackageInterface, ProcessStart, PythonStart, Start
-from polyphony_schemas.values import JsonObject, JsonValue
+from polyphony_schemas.values import JsonObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +40,6 @@ class Prepared:
         """The declared output ports."""
         return self.interface.outputs
 
-    def declared_paths(self) -> list[JsonValue]:
-        """The extension's own path grants as written."""
-        found: list[JsonValue] = []
-        for key in ("read", "write"):
-            items = self.interface.permissions.get(key, ())
-            if items != "granted":
-                found.extend(items)
-        return found
-
 
 def prepare(package: Package) -> Prepared:
     """Read an extension. NodeError when it asks for a kind of program that is not built, or cannot be read."""
@@ -67,7 +58,7 @@ def prepare(package: Package) -> Prepared:
         mount=Mount(package.root.resolve(), "/ext", shared=package.tree is not None),
         start=start,
         interface=interface,
-        schemas={name: port.schema for name, port in interface.inputs.items()} | program.parameter_schemas(),
+        schemas=program.value_schemas(),
         words=() if isinstance(start, PythonStart) else compile_words(start.words),
         requirements=_requirements(start, package.root),
         limits=program.limits,

@@ -119,7 +119,7 @@ class SandboxedRuntime:
         times = Times.of(assignment, merged(assignment.limits, prepared.limits), datetime.now(UTC))
         plan = files.plan(
             grants=grants,
-            declared=prepared.declared_paths(),
+            declared=prepared.package.program.declared_paths(),
             schemas=prepared.schemas,
             values={**assignment.inputs, **assignment.parameters},
             work=assignment.work,

@@ -1,0 +1,1 @@
+"""Results of pure nodes, found again by what went into them (docs/cache.md)."""
