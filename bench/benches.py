@@ -89,7 +89,7 @@ def verify() -> Iterator[Mapping[str, Subject]]:
     from polyphony_runner.install.proof import decode_proof
     from polyphony_runner.locking import read_lock
     from polyphony_runner.registries.table import Registries
-    from polyphony_runner.store import Store
+    from polyphony_runner.store import FolderStore
     from polyphony_schemas.trust import verification
     from polyphony_schemas.values import Digest, TreeId
 
@@ -98,7 +98,7 @@ def verify() -> Iterator[Mapping[str, Subject]]:
         home = Home.at(scene.installed("reader", WARM))
         lock = read_lock(home.lock)
         assert lock is not None
-        kept = Store(home.store).read_beside(TreeId(lock.packages[f"{name}@{number}"].tree), "proof")
+        kept = FolderStore(home.store).read_beside(TreeId(lock.packages[f"{name}@{number}"].tree), "proof")
         assert kept is not None
         proof = decode_proof(kept)
         rules = [binding.rules() for binding in Registries(home).all()]

@@ -18,7 +18,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from polyphony_runner.store import Store
+from polyphony_runner.store import PackageStore
 from polyphony_schemas import VERSION, program
 from polyphony_schemas.errors import PolyphonyError
 from polyphony_schemas.graph import codec
@@ -55,7 +55,7 @@ def dependencies_of(lock: Lock, key: str) -> dict[str, str]:
     }
 
 
-def kept_melody(store: Store, tree: TreeId, dependencies: Mapping[str, str]) -> KeptMelody | None:
+def kept_melody(store: PackageStore, tree: TreeId, dependencies: Mapping[str, str]) -> KeptMelody | None:
     """What was kept for a melody with these dependencies, or None."""
     data = store.read_beside(tree, "graph")
     if data is None:
@@ -74,7 +74,7 @@ def kept_melody(store: Store, tree: TreeId, dependencies: Mapping[str, str]) -> 
         return None
 
 
-def keep_melody(store: Store, lock: Lock, key: str) -> bool:
+def keep_melody(store: PackageStore, lock: Lock, key: str) -> bool:
     """Compile an installed melody and keep it, unless it is there; says whether there is one now.
 
     A melody that cannot be compiled, or needs what this version does not run, keeps none: its run says why.
@@ -98,7 +98,7 @@ def keep_melody(store: Store, lock: Lock, key: str) -> bool:
     return True
 
 
-def _compiled(store: Store, lock: Lock, key: str, tree: TreeId) -> KeptMelody | None:
+def _compiled(store: PackageStore, lock: Lock, key: str, tree: TreeId) -> KeptMelody | None:
     from polyphony_runner.locked_packages import LockedPackages
     from polyphony_runner.packages import FolderPackages, Sources
     from polyphony_runner.runs.features import refuse_later_features

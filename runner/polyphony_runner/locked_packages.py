@@ -11,7 +11,7 @@ from pathlib import Path
 from polyphony_runner.home import Home
 from polyphony_runner.locking import LockedTree, find_root, locked_key, locked_tree, read_lock, run_places
 from polyphony_runner.packages import Package, read_extension
-from polyphony_runner.store import Store
+from polyphony_runner.store import FolderStore, PackageStore
 from polyphony_schemas.lock import Lock
 from polyphony_schemas.names import PackageReference, parse_package, parse_uses
 
@@ -24,7 +24,7 @@ class LockedPackages:
     """
 
     locks: list[Lock]
-    store: Store
+    store: PackageStore
     consumer: str | None = None
     _found: dict[str, Package] = field(default_factory=dict)
 
@@ -62,7 +62,7 @@ class InstalledMelody:
 def packages_for_path(home: Home, folder: Path, cwd: Path | None = None) -> LockedPackages:
     """What the locks near a melody's folder offer to it."""
     found = [read_lock(place) for place in run_places(home, folder, cwd or Path.cwd())]
-    return LockedPackages([lock for lock in found if lock is not None], Store(home.store))
+    return LockedPackages([lock for lock in found if lock is not None], FolderStore(home.store))
 
 
 def installed_melody(home: Home, text: str, cwd: Path | None = None) -> InstalledMelody:
@@ -71,6 +71,6 @@ def installed_melody(home: Home, text: str, cwd: Path | None = None) -> Installe
     PLY6602 when none has; PLY5902, PLY6203 when the store is not what the lock says.
     """
     reference = parse_package(text)
-    store = Store(home.store)
+    store = FolderStore(home.store)
     _, lock, key = find_root(run_places(home, None, cwd or Path.cwd()), reference)
     return InstalledMelody(locked_tree(lock, store, key), LockedPackages([lock], store, key))

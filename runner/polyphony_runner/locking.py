@@ -16,7 +16,7 @@ from polyphony_runner.errors import ClientError
 from polyphony_runner.files import exclusive, write_atomic
 from polyphony_runner.git import work_tree_root
 from polyphony_runner.home import Home
-from polyphony_runner.store import Store
+from polyphony_runner.store import PackageStore
 from polyphony_schemas.errors import FormatError, TrustError
 from polyphony_schemas.lock import Lock, LockedPackage, decode_lock, encode_lock
 from polyphony_schemas.names import PackageReference, parse_package
@@ -107,7 +107,7 @@ def find_root(places: list[Path], reference: PackageReference) -> tuple[Path, Lo
     )
 
 
-def locked_package(lock: Lock, store: Store, uses: str, consumer: str | None = None) -> LockedTree:
+def locked_package(lock: Lock, store: PackageStore, uses: str, consumer: str | None = None) -> LockedTree:
     """The package that ``uses`` (``owner/name@range``) means for a consumer, its files checked against the lock.
 
     ``consumer`` is the lock key of the package whose document says it, None for a project's own melody.
@@ -125,7 +125,7 @@ def locked_package(lock: Lock, store: Store, uses: str, consumer: str | None = N
     return locked_tree(lock, store, key)
 
 
-def locked_tree(lock: Lock, store: Store, key: str) -> LockedTree:
+def locked_tree(lock: Lock, store: PackageStore, key: str) -> LockedTree:
     """A locked package by its key, its files checked against the lock. PLY5903, PLY5902, PLY6203."""
     entry = lock.packages.get(key)
     if entry is None:
@@ -139,7 +139,7 @@ def locked_tree(lock: Lock, store: Store, key: str) -> LockedTree:
     return LockedTree(key, entry, verify_run_content(store, TreeId(entry.tree)))
 
 
-def verify_run_content(store: Store, tree: TreeId) -> Path:
+def verify_run_content(store: PackageStore, tree: TreeId) -> Path:
     """Hash the files of a locked tree, and give their folder. PLY5902, PLY6203. Once a run is enough."""
     return store.verify(tree)
 

@@ -18,7 +18,7 @@ from polyphony_runner.install.resolve import Policy, Resolved, Resolver, exactly
 from polyphony_runner.locking import locked_key
 from polyphony_runner.manifest import read_manifest
 from polyphony_runner.registries.table import Registries
-from polyphony_runner.store import Store
+from polyphony_runner.store import PackageStore
 from polyphony_schemas.errors import PolyphonyError, TrustError
 from polyphony_schemas.lock import Lock
 from polyphony_schemas.names import PackageReference
@@ -56,7 +56,7 @@ class Verifier:
 
     registries: Registries
     transport: Transport
-    store: Store
+    store: PackageStore
     lock: Lock
     now: int
 

@@ -18,7 +18,7 @@ from polyphony_runner.install.resolve import Policy, Resolver
 from polyphony_runner.locked_packages import packages_for_path
 from polyphony_runner.locking import find_root, locked_package, read_lock
 from polyphony_runner.registries.binding import read_binding, write_binding
-from polyphony_runner.store import Store
+from polyphony_runner.store import FolderStore
 from polyphony_schemas.errors import PolyphonyError, TrustError
 from polyphony_schemas.lock import Lock
 from polyphony_schemas.names import parse_package
@@ -59,7 +59,7 @@ def test_takes_the_highest_version_that_may_be_chosen_and_says_what_it_passed_ov
     assert lock.packages["acme/flows@1.1.0"].minimum_age == 0
     note = here.home.registry("registry.example") / "note"
     assert note.read_bytes() == here.registry.fetch("log/checkpoint")
-    assert set(Store(here.home.store).trees()) == {package.tree for package in lock.packages.values()}
+    assert set(FolderStore(here.home.store).trees()) == {package.tree for package in lock.packages.values()}
 
 
 def test_installing_again_asks_for_no_content_and_changes_nothing(here: World) -> None:
@@ -211,7 +211,7 @@ def test_uninstalling_takes_what_only_it_needed(here: World) -> None:
 
 def test_a_run_takes_the_locked_dependency_of_its_consumer(here: World) -> None:
     here.install("acme/flows@^1")
-    store = Store(here.home.store)
+    store = FolderStore(here.home.store)
     _, lock, key = find_root([here.home.root / "none", here.home.lock], parse_package("acme/flows"))
     tool = locked_package(lock, store, "acme/tool@^1", key)
     assert (tool.name, tool.key) == ("acme/tool", "acme/tool@1.0.0")

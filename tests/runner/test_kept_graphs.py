@@ -10,7 +10,7 @@ import pytest
 
 from polyphony_runner.kept_graphs import dependencies_of, keep_melody, kept_melody
 from polyphony_runner.locking import read_lock
-from polyphony_runner.store import Store
+from polyphony_runner.store import FolderStore
 from polyphony_schemas.lock import Lock
 from polyphony_schemas.program import ProcessStart
 from polyphony_schemas.trust.tree import Entry
@@ -40,11 +40,11 @@ def here(tmp_path: Path) -> Iterator[World]:
         yield made
 
 
-def facts(here: World) -> tuple[Store, Lock, TreeId, dict[str, str]]:
+def facts(here: World) -> tuple[FolderStore, Lock, TreeId, dict[str, str]]:
     lock = read_lock(here.home.lock)
     assert lock is not None
     key = "acme/song@1.0.0"
-    return Store(here.home.store), lock, TreeId(lock.packages[key].tree), dependencies_of(lock, key)
+    return FolderStore(here.home.store), lock, TreeId(lock.packages[key].tree), dependencies_of(lock, key)
 
 
 def test_installing_a_melody_keeps_its_graph(here: World) -> None:

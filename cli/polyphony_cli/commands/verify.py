@@ -70,14 +70,14 @@ def _verify(console: Console, what: str, transport: Transport) -> Report:
 
 
 def _verifier(console: Console, transport: Transport, near: Path, lock: Path | None) -> Verifier:
-    from polyphony_runner.store import Store
+    from polyphony_runner.store import FolderStore
     from polyphony_runner.verifying import Verifier
 
     home = home_of(console)
     return Verifier(
         registries_of(console, transport),
         transport,
-        Store(home.store),
+        FolderStore(home.store),
         _lock(console, near, lock),
         int(time.time()),
     )

@@ -9,7 +9,7 @@ from polyphony_runner.folders import read_folder
 from polyphony_runner.http import Progress
 from polyphony_runner.install.resolve import Resolved
 from polyphony_runner.manifest import Manifest, read_manifest
-from polyphony_runner.store import Store
+from polyphony_runner.store import PackageStore
 from polyphony_schemas.errors import FormatError
 from polyphony_schemas.permissions.digest import digest
 from polyphony_schemas.trust.tree import LINK, Entries, Entry
@@ -27,7 +27,7 @@ class Content:
     stored: bool
 
 
-def fetch_content(resolved: Resolved, store: Store, progress: Progress | None = None) -> Content:
+def fetch_content(resolved: Resolved, store: PackageStore, progress: Progress | None = None) -> Content:
     """Read the files from the store when they are there and whole, else download them; check them (step 7)."""
     verified = resolved.verified
     tree = TreeId(verified.tree)

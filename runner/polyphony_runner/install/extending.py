@@ -12,7 +12,7 @@ from polyphony_runner.locking import LOCK_NAME, install_place, locked_key, read_
 from polyphony_runner.manifest import read_manifest
 from polyphony_runner.package_files import read_package_files
 from polyphony_runner.registries.table import Registries
-from polyphony_runner.store import Store
+from polyphony_runner.store import FolderStore, PackageStore
 from polyphony_schemas.errors import TrustError
 from polyphony_schemas.lock import Lock
 from polyphony_schemas.names import parse_package
@@ -27,7 +27,7 @@ def uses_of(folder: Path) -> tuple[str, ...]:
 def missing_uses(registries: Registries, folder: Path, uses: Sequence[str]) -> list[str]:
     """The uses that no lock near the folder names, or whose tree is not in the store."""
     locks = [lock for place in run_places(registries.home, folder, folder) if (lock := read_lock(place))]
-    store = Store(registries.home.store)
+    store = FolderStore(registries.home.store)
     return [text for text in uses if not any(_is_here(lock, store, text) for lock in locks)]
 
 
@@ -79,6 +79,6 @@ def lock_place(registries: Registries, folder: Path) -> Path:
     return folder / LOCK_NAME if place == registries.home.lock else place
 
 
-def _is_here(lock: Lock, store: Store, uses: str) -> bool:
+def _is_here(lock: Lock, store: PackageStore, uses: str) -> bool:
     key = locked_key(lock, uses)
     return key is not None and store.has(TreeId(lock.packages[key].tree))

@@ -19,7 +19,7 @@ from polyphony_runner.install.resolve import Policy, Resolved, Resolver
 from polyphony_runner.kept_graphs import keep_melody
 from polyphony_runner.locking import changing, locked_key, newest_locked, reachable, write_lock
 from polyphony_runner.registries.table import Registries
-from polyphony_runner.store import Store
+from polyphony_runner.store import FolderStore, PackageStore
 from polyphony_schemas.errors import TrustError
 from polyphony_schemas.lock import Lock
 from polyphony_schemas.names import PackageReference, parse_package
@@ -74,7 +74,7 @@ def install(
     Raises TrustError (the numbered steps, PLY5901 for a frozen lock), ClientError, TransportError.
     """
     home = registries.home
-    store = Store(home.store)
+    store = FolderStore(home.store)
     with changing(home, request.lock_path) as lock:
         resolver = _resolver(registries, transport, request, lock, int(time.time()) if now is None else now)
         references = _wanted(request, lock)
@@ -177,7 +177,7 @@ def _keep(lock: Lock, request: Request) -> Callable[[str | None, PackageReferenc
     return keep
 
 
-def _store(store: Store, plan: Plan) -> None:
+def _store(store: PackageStore, plan: Plan) -> None:
     """Step 8 for everything that is not in the store yet, and the proof of everything."""
 
     def put(content: Content) -> None:
@@ -196,7 +196,7 @@ def _store(store: Store, plan: Plan) -> None:
         list(pool.map(put, plan.contents.values()))
 
 
-def _keep_graphs(store: Store, lock: Lock, plan: Plan) -> None:
+def _keep_graphs(store: PackageStore, lock: Lock, plan: Plan) -> None:
     """Compile the melodies of the plan, so that running them is quick."""
     for key, content in plan.contents.items():
         if content.manifest.kind == "melody" and key in lock.packages:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from polyphony_runner.errors import ClientError
 from polyphony_runner.install.content import Content, fetch_content
 from polyphony_runner.install.resolve import Resolved, Resolver
-from polyphony_runner.store import Store
+from polyphony_runner.store import PackageStore
 from polyphony_schemas.names import PackageReference, parse_package
 
 PARALLEL = 8
@@ -45,7 +45,7 @@ class Plan:
 def make_plan(
     references: Iterable[PackageReference],
     resolver: Resolver,
-    store: Store,
+    store: PackageStore,
     *,
     keep: Keep,
     consent: Consent,

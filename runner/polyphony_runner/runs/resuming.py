@@ -6,7 +6,7 @@ from polyphony_runner.home import Home
 from polyphony_runner.locking import verify_run_content
 from polyphony_runner.runs.folder import RunFolder, RunRecord
 from polyphony_runner.runs.session import Session, take_up
-from polyphony_runner.store import Store
+from polyphony_runner.store import FolderStore
 from polyphony_schemas.values import TreeId
 
 
@@ -19,7 +19,7 @@ def resume(folder: RunFolder, home: Home) -> Session:
     session = take_up(folder, home)
     try:
         for tree in _trees(session.record):
-            verify_run_content(Store(home.store), tree)
+            verify_run_content(FolderStore(home.store), tree)
     except BaseException:
         session.journal.close()
         raise

@@ -70,7 +70,7 @@ def _flip(data: bytes, bit: int) -> bytes:
 
 
 def _forget(here: World, tree: str) -> None:
-    from polyphony_runner.store import Store
+    from polyphony_runner.store import FolderStore
     from polyphony_schemas.values import TreeId
 
-    Store(here.home.store).remove(TreeId(tree))
+    FolderStore(here.home.store).remove(TreeId(tree))
