@@ -6,12 +6,15 @@ set -eu
 cd "$(dirname "$0")/.."
 # the browser, what its driver needs, and what the model server needs
 tools/system.sh chromium=chromium libatomic.so.1=libatomic1 libgomp.so.1=libgomp1
-tools/check.sh
+# Python's own compiled files: without them each of the many processes would compile everything again.
+unset PYTHONDONTWRITEBYTECODE
 light=$(tools/newest_python.sh)
+# the checks compute while the packages are on their way
+tools/check.sh & check=$!
+{ tools/light_env.sh "$light" && tools/test_wheels.sh; } || { wait "$check" || true; exit 1; }
+wait "$check"
 echo "· schemas and runner alone, on $("$light" --version)"
-tools/light_env.sh "$light"
 .venv-light/bin/python -m pytest -q -n 2 -m "not slow" tests/schemas tests/runner -p no:cacheprovider
-tools/test_wheels.sh
 if [ "$("$light" --version)" = "$(.venv/bin/python --version)" ] && [ $# = 0 ]; then
   echo "· the rest of the suite"
   set -- tests/cli tests/conformance tests/docs tests/kit tests/registry

@@ -228,7 +228,7 @@ def test_needs_are_read_without_running_anything(
     extras = defaults(kit.packages["python-fetch"])["extras"]
     words = [
         sys.executable,
-        "-c",
+        "-Bc",
         READ_NEEDS,
         str(ROOT / "kit/python-fetch"),
         str(project),

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,12 @@ HOME = ROOT / ".cache/kit-home"
 PACKAGES = sorted(path.parent.name for path in ROOT.glob("kit/*/extension.yaml"))
 
 
+@cache
+def kit_packages() -> dict[str, Package]:
+    """The packages of the kit by name."""
+    return {name: read_extension(ROOT / "kit" / name, local=True) for name in PACKAGES}
+
+
 @dataclass
 class Kit:
     """Runs packages of the kit; ``index`` is what ``package-index`` means to them."""
@@ -39,7 +46,7 @@ class Kit:
     def __post_init__(self) -> None:
         home = Home.at(HOME)
         self.artifacts = FolderArtifacts(self.work.parent / "artifacts")
-        self.packages = {name: read_extension(ROOT / "kit" / name, local=True) for name in PACKAGES}
+        self.packages = kit_packages()
         self.runtime = SandboxedRuntime(
             PackageTable(self.packages),
             self.artifacts,
