@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from polyphony_cli.console import Console
+from polyphony_schemas.errors import TrustError, UsageError
 
 if TYPE_CHECKING:
     from polyphony_runner.credentials import Credentials
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from polyphony_runner.keys import ManagedKeys
     from polyphony_runner.registries.table import Registries
     from polyphony_schemas.lock import Lock
+    from polyphony_schemas.names import PackageReference
 
 PASSPHRASE_VARIABLE = "POLYPHONY_KEY_PASSPHRASE"  # noqa: S105 -- the name of a variable
 
@@ -78,6 +82,35 @@ def registries_of(console: Console, transport: Transport) -> Registries:
 
     registries = Registries(home_of(console))
     return asking_first(registries, transport, console.registry) if console.registry else registries
+
+
+def packages_of(names: Sequence[str]) -> list[PackageReference]:
+    """The packages named on the command line; a path is no name."""
+    from polyphony_schemas.names import looks_like_path, parse_package
+
+    for name in names:
+        if looks_like_path(name):
+            raise UsageError(
+                "PLY7001",
+                f"{name!r} is a path, expected the name of a package, like ada/hello",
+                hint=f"polyphony run {name} runs a folder, polyphony lock {name} locks what it uses",
+            )
+    return [parse_package(name) for name in names]
+
+
+@contextmanager
+def suggesting(registries: Registries, transport: Transport) -> Iterator[None]:
+    """Add the nearest name to the refusal of a package that is not in the log."""
+    from polyphony_runner.search_client import nearest_name
+
+    try:
+        yield
+    except TrustError as error:
+        name = error.details.get("name")
+        if error.code == "PLY5303" and isinstance(name, str):
+            meant = nearest_name(registries, transport, name)
+            error.hint = f"{meant} {error.hint}" if meant else error.hint
+        raise
 
 
 def lock_of(console: Console, cwd: Path, *, everywhere: bool = False) -> Lock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from polyphony_runner.home import Home
     from polyphony_runner.packages import PackageSource
     from polyphony_runner.runs.folder import RunFolder
-    from polyphony_runner.runs.session import Session
+    from polyphony_runner.runs.session import RuntimeFactory, Session
 
 INTERRUPTED = 130
 
@@ -36,23 +36,42 @@ def run_folder(console: Console, run: str) -> RunFolder:
     return find_run(home_of(console).runs, run)
 
 
+def require_node(folder: RunFolder, node: str) -> None:
+    """PLY2419 for a node that the run has not got, with the nearest one it has; nothing while it has begun none."""
+    from polyphony_runner.journal.file import read_journal
+    from polyphony_runner.runs.errors import RunError
+    from polyphony_schemas.names import did_you_mean
+
+    known = {event.node for event in read_journal(folder.journal) if event.node}
+    inside = any(path == node or path.startswith((f"{node}/", f"{node}[")) for path in known)
+    if known and not inside:
+        raise RunError(
+            "PLY2419",
+            f"the run {folder.run!r} has no node {node!r} so far",
+            hint=did_you_mean(node, known) or f"polyphony show {folder.run} lists them",
+        )
+
+
 def execute(console: Console, session: Session) -> int:
     """Execute a session with the sandbox of this machine and print its outcome."""
     from polyphony_cli.run_view import view_for
-    from polyphony_runner.runtimes.sandboxed import SandboxedRuntime
 
     def leave_at_once() -> None:
         sys.stderr.flush()
         os._exit(INTERRUPTED)
 
-    home = session.home
     session.on_second_signal = leave_at_once
     view = view_for(console, tty=sys.stderr.isatty())
     with session, view.around():
-        state = session.execute(
-            lambda packages, artifacts, base: SandboxedRuntime(packages, artifacts, home, base=base), view
-        )
+        state = session.execute(sandboxed(session.home), view)
     return tell(console, session.folder, state)
+
+
+def sandboxed(home: Home) -> RuntimeFactory:
+    """The runtime of this machine: everything in the sandbox."""
+    from polyphony_runner.runtimes.sandboxed import SandboxedRuntime
+
+    return lambda packages, artifacts, base: SandboxedRuntime(packages, artifacts, home, base=base)
 
 
 def tell(console: Console, folder: RunFolder, state: RunState) -> int:
@@ -68,7 +87,10 @@ def tell(console: Console, folder: RunFolder, state: RunState) -> int:
             console.line(line)
     if state.status == "halted":
         console.hint(f"polyphony resume {folder.run}")
-        return INTERRUPTED
+        return INTERRUPTED if state.halt.get("reason") == "interrupted" else 1
+    error = document["error"]
+    if isinstance(error, Mapping) and error["kind"] == "unavailable":
+        console.hint("polyphony doctor says what is missing, and how to mend it")
     if state.status == "failed":
         console.hint(
             f"polyphony show {folder.run} tells what failed; polyphony logs {folder.run} what was written"

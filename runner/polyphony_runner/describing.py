@@ -47,7 +47,8 @@ def describe_package(resolver: Resolver, reference: PackageReference) -> Descrip
         raise refusal(
             "PLY5303",
             f"the log of {session.binding.origin} has no version of {reference}",
-            hint="check the name; polyphony search WORDS finds packages",
+            hint="check the name; polyphony search WORD finds packages",
+            details={"name": name},
         )
     session.remember()
     age = resolver.minimum_age(session, name)

@@ -68,13 +68,18 @@ def work_tree_root(path: Path) -> Path | None:
 
 def is_clean(root: Path) -> bool:
     """Whether the work tree has a commit and neither changes nor new files."""
+    return changed_files(root) == []
+
+
+def changed_files(root: Path) -> list[str] | None:
+    """What the work tree holds beyond its commit, a new folder as one; None when it has no commit yet."""
     try:
         git(root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
     except ClientError:
-        return False
-    return not git(
-        root, "status", "--porcelain", "-z", "--untracked-files=normal", "--ignore-submodules=none"
-    )
+        return None
+    flags = ("--porcelain", "-z", "--no-renames", "--untracked-files=normal", "--ignore-submodules=none")
+    told = git(root, "status", *flags).split(b"\0")
+    return [os.fsdecode(entry[3:]) for entry in told if entry]
 
 
 class ObjectReader:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from polyphony_runner.errors import ClientError
+from polyphony_runner.git import changed_files, work_tree_root
 from polyphony_runner.manifest import Manifest, read_manifest
 from polyphony_runner.package_files import PackageFiles, read_package_files
 from polyphony_schemas.names import MANIFESTS
@@ -15,6 +17,7 @@ from polyphony_schemas.problems import Problem
 from polyphony_schemas.trust.tree_rules import refusals
 
 LOCAL_OVERRIDES = "melody.local.yaml"
+_SHOWN_CHANGES = 3
 # The problems of a package at the level that publishing asks for.
 Check = Callable[[PackageFiles, str], list[Problem]]
 
@@ -56,14 +59,7 @@ def prepare(path: Path, check: Check) -> Prepared:
         for refusal in refusals(files.entries, structure=files.structure)
     ]
     if files.commit is None:
-        problems.append(
-            _problem(
-                "PLY6708",
-                "",
-                f"{files.root} is not the root of a git work tree with everything committed; a version is a commit",
-                f"git -C {files.root} init, add and commit, then publish again",
-            )
-        )
+        problems.append(_problem("PLY6708", "", *_no_commit(files.root)))
     if LOCAL_OVERRIDES in files.entries:
         problems.append(
             _problem(
@@ -84,6 +80,29 @@ def prepare(path: Path, check: Check) -> Prepared:
     if manifest is None and not problems:
         problems.extend(_unreadable(files, check))
     return Prepared(files, manifest, tuple(problems))
+
+
+def _no_commit(root: Path) -> tuple[str, str]:
+    """Why a folder is not one commit, and what makes it one."""
+    here = shlex.quote(str(root))
+    first = "git init && git add . && git commit -m 'First version'"
+    top = work_tree_root(root)
+    if top is None:
+        return f"{root} is in no git work tree; a version is one commit", f"cd {here} && {first}"
+    if top.resolve() != root.resolve():
+        return (
+            f"{root} lies inside the git work tree {top}; a package is the root of its own",
+            f"copy the folder out of {top}, then {first} there",
+        )
+    changes = changed_files(root)
+    if changes is None:
+        return f"the git work tree {root} has no commit; a version is one", f"cd {here} && {first[12:]}"
+    shown = ", ".join(repr(name) for name in changes[:_SHOWN_CHANGES])
+    more = f" and {len(changes) - _SHOWN_CHANGES} more" if len(changes) > _SHOWN_CHANGES else ""
+    return (
+        f"{shown}{more} in {root} {'is' if len(changes) == 1 else 'are'} not committed; a version is one commit",
+        "commit them, or name what is no part of the package in .gitignore",
+    )
 
 
 def _unreadable(files: PackageFiles, check: Check) -> list[Problem]:

@@ -195,9 +195,24 @@ def _push(root: Path, commit: str, name: str, login: Login) -> None:
             printable(line.removeprefix("remote:")).strip() for line in told if line.startswith("remote:")
         ]
         said = [line for line in said if line] or [line for line in told if line.startswith("fatal:")]
+        why, hint = _refused_push("\n".join(told), name.partition("/")[0])
         raise ClientError(
             "PLY6714",
-            f"{login.origin} did not take the push of {name}: {'; '.join(said) or error.message}",
-            hint="read what it says; polyphony whoami shows where this token may publish",
+            f"{login.origin} did not take the push of {name}: {why or '; '.join(said) or error.message}",
+            hint=hint,
             details=error.details,
         ) from error
+
+
+def _refused_push(told: str, owner: str) -> tuple[str, str]:
+    """The reason behind the bare status that git prints when a push is refused before it begins; "" for others."""
+    if "returned error: 403" in told:
+        return (
+            f"the token may not publish into {owner!r}",
+            f"polyphony whoami shows where it may; polyphony registry user add NAME --namespace {owner} lets it",
+        )
+    if "returned error: 401" in told or "Authentication failed" in told:
+        return "the token is not valid any more", "polyphony login URL keeps another"
+    if "Could not resolve host" in told or "Failed to connect" in told:
+        return "it cannot be reached", "check the network, and that the registry is running"
+    return "", "read what it says; polyphony whoami shows where this token may publish"

@@ -10,6 +10,7 @@ from polyphony_runner.errors import ClientError
 from polyphony_runner.http import Transport, printable
 from polyphony_runner.registries.binding import Binding
 from polyphony_runner.registries.table import Registries
+from polyphony_schemas.names import did_you_mean
 from polyphony_schemas.values import JsonObject
 
 
@@ -65,6 +66,20 @@ def search(
             if isinstance(result, dict):
                 found.extend(_bound(binding, result))
     return found[: query.limit]
+
+
+def nearest_name(registries: Registries, transport: Transport, name: str) -> str:
+    """The hint that names the package most like ``name``, as far as its registry knows one; "" when it does not say."""
+    owner, _, package = name.partition("/")
+    try:
+        for words in (package, owner):
+            names = [one.name for one in search(registries, transport, Query(words, limit=100))]
+            found = did_you_mean(name, [one for one in names if one != name])
+            if found:
+                return found
+    except ClientError:  # a hint is not worth an error
+        pass
+    return ""
 
 
 def _bound(binding: Binding, result: JsonObject) -> list[Found]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import http.client
 import io
+import re
 import socket
 import time
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from urllib.parse import unquote, urlsplit
 from polyphony_runner.errors import TransportError
 
 CHUNK = 64 * 1024
+
+# An address that lacks nothing but its scheme.
+_BARE_ADDRESS = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?(/[^\s]*)?")
 
 # scheme, host, port
 Place = tuple[str, str, int]
@@ -145,7 +149,11 @@ def place_of(url: str) -> Place:
         parts, port = urlsplit(""), None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise TransportError(
-            "PLY6101", f"{url!r} is no http(s) address", hint="give a URL like https://registry.example"
+            "PLY6101",
+            f"{url!r} is no http(s) address",
+            hint=f"did you mean '{_likely_scheme(url)}://{url}'?"
+            if _BARE_ADDRESS.fullmatch(url)
+            else "give a URL like https://registry.example",
         )
     return parts.scheme, parts.hostname, port or (443 if parts.scheme == "https" else 80)
 
@@ -162,14 +170,27 @@ def connect(place: Place, clock: Clock) -> Connection:
     except OSError as error:
         raise TransportError(
             "PLY6101",
-            f"{scheme}://{host}:{port} cannot be reached: {error}",
-            hint="check the address and the network; --registry names another address of the same registry",
+            f"{scheme}://{host}:{port} cannot be reached: {_reason(error)}",
+            hint="polyphony registry serve starts a registry on this machine; is it running, and on that port?"
+            if _is_loopback(host)
+            else "check the address and the network; --registry names another address of the same registry",
         ) from error
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection = Connection(host, port)
     connection.clock = clock
     connection.adopt(sock)
     return connection
+
+
+def _likely_scheme(address: str) -> str:
+    return "http" if _is_loopback(address.partition("/")[0].partition(":")[0]) else "https"
+
+
+def _reason(error: OSError) -> str:
+    """What went wrong, without the number that the machine gives it."""
+    if isinstance(error, socket.gaierror):
+        return "no address is known for that name"
+    return (error.strerror or str(error)).lower() if isinstance(error, ConnectionError) else str(error)
 
 
 def _tunnel(scheme: str, host: str, port: int, clock: Clock) -> socket.socket:

@@ -7,9 +7,8 @@ from datetime import UTC, datetime
 
 import click
 
-from polyphony_cli.client import registries_of, transport_of
+from polyphony_cli.client import packages_of, registries_of, suggesting, transport_of
 from polyphony_cli.console import Console
-from polyphony_schemas.names import parse_package
 
 
 @click.command()
@@ -26,8 +25,10 @@ def command(console: Console, *, name: str) -> int:
     from polyphony_schemas.permissions.words import describe
 
     with transport_of(console) as transport:
-        resolver = Resolver(registries_of(console, transport), transport, int(time.time()), Policy())
-        found = describe_package(resolver, parse_package(name))
+        registries = registries_of(console, transport)
+        resolver = Resolver(registries, transport, int(time.time()), Policy())
+        with suggesting(registries, transport):
+            found = describe_package(resolver, packages_of([name])[0])
     if console.as_json:
         console.document(found.to_json())
         return 0

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from polyphony_cli.client import confirm, home_of, registries_of, transport_of
+from polyphony_cli.client import confirm, home_of, packages_of, registries_of, suggesting, transport_of
 from polyphony_cli.console import Console
 from polyphony_schemas.errors import PolyphonyError
-from polyphony_schemas.names import parse_package
+from polyphony_schemas.names import MELODY_FILES
 from polyphony_schemas.scalars import parse_duration
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def command(
     Without names, what the lock names is fetched and verified. Signature, log and policy are checked before
     anything is downloaded, the content before anything is written; docs/install.md lists the steps.
     """
+    from polyphony_runner.errors import ClientError
     from polyphony_runner.install.installing import Request, install
     from polyphony_runner.install.resolve import Policy
     from polyphony_runner.locking import install_place
@@ -56,23 +57,36 @@ def command(
     age = None if minimum_age is None else _seconds(minimum_age)
     if age is not None:
         console.say(f"taking versions published at least {minimum_age} ago; the lock records it")
+    references = packages_of(names)
+    wanted = {reference.full_name for reference in references}
     home = home_of(console)
     path = install_place(home, Path.cwd(), everywhere=everywhere)
+    if not names and not path.exists():
+        raise ClientError(
+            "PLY6602", f"there is no lock at {path} to install from", hint="polyphony install NAME makes one"
+        )
     with transport_of(console) as transport:
         request = Request(
             lock_path=path,
-            references=[parse_package(name) for name in names],
+            references=references,
             frozen=frozen,
             policy=Policy(minimum_age_s=age, accepted=frozenset(accepted)),
             agree=lambda named: _agree(console, named, frozenset(accepted)),
             notice=console.say,
         )
-        installed = install(registries_of(console, transport), transport, request)
+        registries = registries_of(console, transport)
+        with suggesting(registries, transport):
+            installed = install(registries, transport, request)
     if console.as_json:
         console.document({"installed": [one.to_json() for one in installed], "lock": str(path)})
     for one in installed:
         console.line(f"{one.name} {one.version}  tree {one.tree[:16]}  record {one.log_index}")
-    console.say(f"{len(installed)} verified and locked in {path}")
+    console.say(
+        f"{len(installed)} {'package' if len(installed) == 1 else 'packages'} verified and locked in {path}"
+    )
+    for one in installed:
+        if one.name in wanted and any((home.store / one.tree / file).is_file() for file in MELODY_FILES):
+            console.hint(f"polyphony run {one.name}")
     return 0
 
 

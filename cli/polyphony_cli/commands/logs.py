@@ -14,10 +14,12 @@ from polyphony_cli.console import Console, json_text
 @click.pass_obj
 def command(console: Console, run: str, node: str | None, follow: bool) -> int:
     """Print log lines of RUN, or of one NODE and what is inside it."""
-    from polyphony_cli.run_verbs import run_folder
+    from polyphony_cli.run_verbs import require_node, run_folder
     from polyphony_runner.runs.log_reader import follow_logs, read_logs
 
     folder = run_folder(console, run)
+    if node is not None:
+        require_node(folder, node)
     for entry in follow_logs(folder, node) if follow else read_logs(folder, node):
         click.echo(json_text(entry))
     return 0

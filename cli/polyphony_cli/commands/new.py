@@ -36,7 +36,14 @@ def command(console: Console, *, kind: str, folder: Path, template: str | None) 
         raise PolyphonyError(
             "PLY7311", f"{str(folder)!r} is not an empty folder", hint="name a folder that is not there yet"
         )
-    made = _write(source, folder, name)
+    try:
+        made = _write(source, folder, name)
+    except OSError as error:
+        raise PolyphonyError(
+            "PLY7314",
+            f"{str(error.filename or folder)!r} cannot be made: {(error.strerror or str(error)).lower()}",
+            hint="name a folder on a disk with room, where you may write",
+        ) from None
     if console.as_json:
         console.document({"kind": kind, "name": name, "folder": str(folder), "files": made})
     else:

@@ -31,7 +31,7 @@ def command(
     permission: str | None,
     limit: int,
 ) -> int:
-    """Search the registries for WORDS.
+    """Search the registries that were added for packages with every WORD.
 
     What a registry answers here is not verified: installing is what checks.
     """

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import click
 
-from polyphony_cli.client import home_of
+from polyphony_cli.client import home_of, packages_of
 from polyphony_cli.console import Console
-from polyphony_schemas.names import parse_package
 
 
 @click.command()
@@ -27,7 +26,7 @@ def command(console: Console, *, names: tuple[str, ...], everywhere: bool) -> in
 
     home = home_of(console)
     path = install_place(home, Path.cwd(), everywhere=everywhere)
-    gone = uninstall(home, path, [parse_package(name).full_name for name in names])
+    gone = uninstall(home, path, [one.full_name for one in packages_of(names)])
     if console.as_json:
         console.document({"uninstalled": gone, "lock": str(path)})
     for key in gone:

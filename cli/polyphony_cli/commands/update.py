@@ -6,10 +6,9 @@ from pathlib import Path
 
 import click
 
-from polyphony_cli.client import home_of, registries_of, transport_of
+from polyphony_cli.client import home_of, packages_of, registries_of, transport_of
 from polyphony_cli.console import Console
 from polyphony_schemas.errors import UsageError
-from polyphony_schemas.names import parse_package
 from polyphony_schemas.scalars import parse_duration
 
 
@@ -59,7 +58,7 @@ def command(
     with transport_of(console) as transport:
         request = Request(
             lock_path=path,
-            references=[parse_package(name) for name in names],
+            references=packages_of(names),
             update=True,
             policy=Policy(age, frozenset(accepted), accept_signer),
             notice=console.say,

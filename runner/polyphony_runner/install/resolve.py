@@ -142,7 +142,8 @@ class Resolver:
             raise verification.refusal(
                 "PLY5303",
                 f"{name} is not in the log of {session.binding.origin}",
-                hint="check the name; polyphony search WORDS finds packages",
+                hint="check the name; polyphony search WORD finds packages",
+                details={"name": name},
             )
         age = self.minimum_age(session, name)
         candidates = [

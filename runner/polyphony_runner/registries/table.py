@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from polyphony_runner.errors import ClientError
@@ -11,6 +11,8 @@ from polyphony_runner.files import exclusive
 from polyphony_runner.home import Home
 from polyphony_runner.registries.binding import Binding, read_binding, write_binding
 from polyphony_runner.registries.memory import Memory
+from polyphony_schemas.errors import TrustError
+from polyphony_schemas.names import FIRST_PARTY_OWNER, did_you_mean
 
 
 class Registries:
@@ -72,11 +74,27 @@ class Registries:
         from polyphony_schemas.trust.verification import check_name
 
         known = {binding.origin: binding for binding in self.all()}
-        return known[check_name(name, (binding.rules() for binding in known.values())).origin]
+        try:
+            return known[check_name(name, (binding.rules() for binding in known.values())).origin]
+        except TrustError as error:
+            if error.code == "PLY5102":
+                error.hint = _unbound(name.partition("/")[0], known.values())
+            raise
 
     def memory(self, binding: Binding) -> Memory:
         """What this client remembers of the registry's log."""
         return Memory(self.home.registry(binding.origin))
+
+
+def _unbound(owner: str, known: Iterable[Binding]) -> str:
+    """How to bind a namespace, or that another one was meant."""
+    add = f"polyphony registry add URL --log-key VKEY --namespace {owner}"
+    names = sorted({name for binding in known for name in binding.namespaces})
+    if not names:
+        return add
+    meant = did_you_mean(owner, names) or f"bound here: {', '.join(names)}"
+    bare = ", for which a name without an owner stands" if owner == FIRST_PARTY_OWNER else ""
+    return f"{meant}; {add} binds {owner!r}{bare}"
 
 
 def _merged(old: Binding, new: Binding) -> Binding:

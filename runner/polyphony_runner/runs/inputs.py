@@ -12,6 +12,8 @@ from polyphony_schemas.graph.model import Port
 from polyphony_schemas.graph.port_values import accept
 from polyphony_schemas.values import JsonObject, JsonValue
 
+_INPUTS = 'write the inputs as one JSON object, like {"name": "Ada"}'
+
 
 def read_inputs(
     ports: Mapping[str, Port], assignments: Sequence[str], file: Path | None
@@ -24,7 +26,7 @@ def read_inputs(
             raise _wrong(ports, f"{assignment!r} is no NAME=VALUE")
         if name not in ports:
             raise _wrong(ports, f"there is no input {name!r}")
-        values[name] = _typed(ports, name, _text(name, text), from_text=True)
+        values[name] = _typed(ports, name, _text(ports, name, text), from_text=True)
     for name, value in values.items():
         if name not in ports:
             raise _wrong(ports, f"there is no input {name!r}")
@@ -35,13 +37,20 @@ def read_inputs(
         raise _wrong(ports, error.message) from None
 
 
-def _text(name: str, text: str) -> str:
-    if not text.startswith("@"):
-        return text
+def _text(ports: Mapping[str, Port], name: str, text: str) -> str:
     try:
-        return Path(text[1:]).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError("PLY2403", f"the input {name!r}: {text[1:]!r} cannot be read: {error}") from None
+        if text.startswith("@"):
+            return Path(text[1:]).read_text(encoding="utf-8")
+        text.encode()  # bytes of the command line that are no UTF-8 stand as lone surrogates
+    except OSError as error:
+        raise UsageError(
+            "PLY2403",
+            f"the input {name!r}: {text[1:]!r} cannot be read: {_reason(error)}",
+            hint="NAME=@FILE reads a file, relative to the current folder",
+        ) from None
+    except UnicodeError:
+        raise _wrong(ports, f"the input {name!r} is not text in UTF-8") from None
+    return text
 
 
 def _typed(ports: Mapping[str, Port], name: str, value: JsonValue, *, from_text: bool) -> JsonValue:
@@ -76,10 +85,16 @@ def _read_file(file: Path) -> JsonObject:
     try:
         value: JsonValue = json.loads(file.read_bytes(), parse_constant=_no_constant)
     except (OSError, ValueError) as error:
-        raise UsageError("PLY2403", f"{str(file)!r} cannot be read as JSON: {error}") from None
+        why = _reason(error) if isinstance(error, OSError) else str(error)
+        raise UsageError("PLY2403", f"{str(file)!r} cannot be read as JSON: {why}", hint=_INPUTS) from None
     if not isinstance(value, Mapping):
-        raise UsageError("PLY2403", f"{str(file)!r} holds no object of inputs")
+        got = "an array" if isinstance(value, Sequence) and not isinstance(value, str) else repr(value)
+        raise UsageError("PLY2403", f"{str(file)!r} holds {got}, expected an object", hint=_INPUTS)
     return value
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
 
 
 def _no_constant(text: str) -> JsonValue:

@@ -14,7 +14,7 @@ from polyphony_schemas.graph.compile import compile_melody
 from polyphony_schemas.graph.model import CompiledMelody
 from polyphony_schemas.loading import load_melody
 from polyphony_schemas.melody import Melody
-from polyphony_schemas.names import MELODY_FILES
+from polyphony_schemas.names import EXTENSION_FILES, MELODY_FILES
 from polyphony_schemas.permissions.declared import ceiling_of
 from polyphony_schemas.permissions.keys import Grants
 from polyphony_schemas.values import JsonValue
@@ -46,8 +46,15 @@ def find_melody(path: Path) -> Path:
     for file in candidates:
         if file.is_file():
             return file.absolute()
+    if any((path / name).is_file() for name in EXTENSION_FILES):
+        raise RunError(
+            "PLY2404",
+            f"{str(path)!r} holds an extension, expected a melody",
+            hint="a melody runs it: name the folder in a node's uses",
+        )
+    known = "the folder holds none" if path.is_dir() else "there is no such file or folder"
     raise RunError(
-        "PLY2404", f"there is no melody at {str(path)!r}", hint="polyphony new melody DIR makes one"
+        "PLY2404", f"there is no melody at {str(path)!r}: {known}", hint="polyphony new melody DIR makes one"
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from polyphony_schemas.errors import FormatError, TrustError
+from polyphony_schemas.scalars import format_duration
 
 # The names of the steps 1 to 8, as the result of ``verify`` lists them.
 STEPS = ("name", "checkpoint", "history", "bundle", "statement", "policy", "content", "store")
@@ -76,6 +77,15 @@ def refusal(
 ) -> TrustError:
     """Build the error of one check; its step and its hint come from the code."""
     return TrustError(code, message, step=int(code[4]), hint=hint or CODES[code][1], details=details)
+
+
+def age_text(seconds: int) -> str:
+    """A time span for people, never negative.
+
+    >>> age_text(259_255)
+    '3d55s'
+    """
+    return format_duration(1000 * max(0, seconds))
 
 
 @contextmanager

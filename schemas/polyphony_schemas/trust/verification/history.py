@@ -20,7 +20,7 @@ from polyphony_schemas.trust.merkle import verify_inclusion
 from polyphony_schemas.trust.notes import Checkpoint
 from polyphony_schemas.trust.records import Publish
 from polyphony_schemas.trust.verification.checkpoint import check_freshness
-from polyphony_schemas.trust.verification.codes import refusal, refusing
+from polyphony_schemas.trust.verification.codes import age_text, refusal, refusing
 from polyphony_schemas.trust.verification.model import Binding, Evidence, History, VerifiedCheckpoint
 
 # ``(checkpoint, index) -> hashes`` that show a record to stand at that index: ``TileReader(size, fetch).inclusion``.
@@ -101,7 +101,9 @@ def passed_over(history: History, version: VersionState, now: int, minimum_age_s
     if version.yanked:
         return "yanked"
     if now - version.record.at < minimum_age_s:
-        return f"published {now - version.record.at} s ago, the minimum age is {minimum_age_s} s"
+        return (
+            f"published {age_text(now - version.record.at)} ago, the minimum age is {age_text(minimum_age_s)}"
+        )
     return ""
 
 

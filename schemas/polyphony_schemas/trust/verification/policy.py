@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from polyphony_schemas.trust.history import RECOVERY_DELAY_S, VersionState, version_key
-from polyphony_schemas.trust.verification.codes import refusal
+from polyphony_schemas.trust.verification.codes import age_text, refusal
 from polyphony_schemas.trust.verification.model import Binding, Consent, History, Locked, SignerLink
 from polyphony_schemas.values import JsonObject, JsonValue
 
@@ -51,7 +51,7 @@ def _continuity(
     if now - newest < RECOVERY_DELAY_S:
         raise refusal(
             "PLY5602",
-            f"the signer of {history.name} changed {now - newest} s ago, it may be accepted after {RECOVERY_DELAY_S} s",
+            f"the signer of {history.name} changed {age_text(now - newest)} ago, it may be accepted after {age_text(RECOVERY_DELAY_S)}",
             hint="wait until the change is 7 days old",
         )
     return (f"the signer changed from {locked.signer} to {signers[0].id}, accepted by you",)
@@ -65,7 +65,7 @@ def _age(version: VersionState, binding: Binding, consent: Consent, now: int) ->
     if now - record.at < wanted:
         raise refusal(
             "PLY5603",
-            f"{record.name} {record.version} was published {max(0, now - record.at)} s ago, the minimum age is {wanted} s",
+            f"{record.name} {record.version} was published {age_text(now - record.at)} ago, the minimum age is {age_text(wanted)}",
             details={"published": record.at, "minimum_age_s": wanted},
         )
 

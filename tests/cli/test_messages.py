@@ -1,0 +1,183 @@
+"""What a newcomer reads when something is in the way: what was got, what is expected, what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.client_cli import Scene, polyphony, scene
+from support.registry_running import git
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    with scene(tmp_path_factory.mktemp("scene")) as made:
+        yield made
+
+
+@pytest.fixture
+def home(stage: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return stage.reader(tmp_path / "reader")
+
+
+def problem(tree: Path) -> dict[str, str]:
+    """Why a folder cannot be published, the first reason."""
+    said = polyphony(tree.parent / "home", "publish", str(tree), "--dry-run")
+    found: dict[str, str] = said.json["problems"][0]
+    assert (said.status, found["code"]) == (1, "PLY6708")
+    return found
+
+
+def test_publishing_says_which_files_are_not_committed(stage: Scene) -> None:
+    tree = stage.work_tree("changed")
+    for name in ("a.txt", "b.txt", "c.txt", "d.txt"):
+        (tree / name).write_text("new")
+    (tree / "README.md").write_text("changed")
+    found = problem(tree)
+    assert found["message"].startswith("'README.md', 'a.txt', 'b.txt' and 2 more in ")
+    assert ".gitignore" in found["hint"]
+
+
+def test_publishing_tells_a_missing_commit_from_a_missing_repository(tmp_path: Path) -> None:
+    tree = tmp_path / "my package"
+    polyphony(tmp_path / "home", "new", "melody", str(tmp_path / "hello"))
+    (tmp_path / "hello").rename(tree)
+    outside = problem(tree)
+    assert "is in no git work tree" in outside["message"]
+    assert outside["hint"].startswith(f"cd '{tree}' && git init && git add . && git commit")
+    git(tree, "init", "--quiet")
+    empty = problem(tree)
+    assert "has no commit" in empty["message"]
+    assert "git init" not in empty["hint"]
+    inside = problem(tree / "nodes" / "shout")
+    assert f"lies inside the git work tree {tree}" in inside["message"]
+
+
+def test_a_push_into_a_foreign_namespace_says_so(stage: Scene) -> None:
+    said = stage.publish(stage.work_tree("foreign"), "--owner", "somebody")
+    assert said.error["code"] == "PLY6714"
+    assert said.error["message"].endswith("the token may not publish into 'somebody'")
+    assert "registry user add NAME --namespace somebody" in said.error["hint"]
+
+
+@pytest.mark.parametrize("verb", ["install", "info"])
+def test_a_mistyped_package_is_answered_with_the_nearest(home: Path, verb: str) -> None:
+    error = polyphony(home, verb, "acme/lowd").error
+    assert error["code"] == "PLY5303"
+    assert error["hint"].startswith("did you mean 'acme/loud'? ")
+
+
+def test_a_mistyped_namespace_is_answered_with_the_nearest(home: Path) -> None:
+    error = polyphony(home, "install", "acne/loud").error
+    assert (error["code"], error["details"]["step"]) == ("PLY5102", 1)
+    assert error["hint"].startswith("did you mean 'acme'?; polyphony registry add URL ")
+
+
+def test_a_name_without_owner_says_whose_it_is_taken_for(home: Path) -> None:
+    hint = polyphony(home, "install", "loud").error["hint"]
+    assert hint.startswith("bound here: acme; ")
+    assert "--namespace polyphony binds 'polyphony', for which a name without an owner stands" in hint
+
+
+@pytest.mark.parametrize("verb", ["install", "update", "uninstall", "info"])
+def test_a_path_where_a_name_is_wanted_is_a_wrong_call(home: Path, verb: str) -> None:
+    said = polyphony(home, verb, "./loud")
+    assert (said.status, said.error["code"]) == (2, "PLY7001")
+    assert said.error["hint"].startswith("polyphony run ./loud runs a folder")
+
+
+def test_installing_what_no_lock_names_is_refused(home: Path) -> None:
+    error = polyphony(home, "install").error
+    assert error["code"] == "PLY6602"
+    assert error["message"] == f"there is no lock at {home / 'melody.lock'} to install from"
+
+
+def test_ages_are_said_as_people_say_them(home: Path, stage: Scene) -> None:
+    error = polyphony(home, "install", "acme/loud", "--minimum-age", "72h").error
+    assert error["code"] == "PLY5603"
+    assert error["message"].endswith(" ago, the minimum age is 3d)")
+
+
+def test_a_registry_that_does_not_run_is_named_with_what_starts_it(tmp_path: Path) -> None:
+    error = polyphony(
+        tmp_path, "login", "http://127.0.0.1:1", "--token-stdin", stdin=f"ply_{'a' * 38}\n"
+    ).error
+    assert error["message"] == "http://127.0.0.1:1 cannot be reached: connection refused"
+    assert error["hint"].startswith("polyphony registry serve starts a registry on this machine")
+
+
+@pytest.mark.parametrize(
+    ("address", "meant"),
+    [
+        ("localhost:8440", "http://localhost:8440"),
+        ("127.0.0.1:8440", "http://127.0.0.1:8440"),
+        ("registry.example", "https://registry.example"),
+    ],
+)
+def test_an_address_without_scheme_is_answered_with_the_likely_one(
+    tmp_path: Path, address: str, meant: str
+) -> None:
+    assert polyphony(tmp_path, "login", address).error["hint"] == f"did you mean '{meant}'?"
+
+
+@pytest.fixture
+def hello(tmp_path: Path) -> Path:
+    assert polyphony(tmp_path / "home", "new", "melody", str(tmp_path / "hello")).status == 0
+    return tmp_path / "hello"
+
+
+@pytest.mark.parametrize(
+    ("words", "message", "hint"),
+    [
+        (("--input", "name=@none"), "'none' cannot be read: no such file", "NAME=@FILE reads a file"),
+        (("--input", "name=\udcff"), "is not text in UTF-8", "declared inputs: name"),
+        (("--inputs", "none.json"), "cannot be read as JSON: no such file", "one JSON object"),
+        (("--inputs", "hello/melody.yaml"), "cannot be read as JSON: Expecting value", "one JSON object"),
+        (("--inputs", "list.json"), "'list.json' holds an array, expected an object", "one JSON object"),
+    ],
+)
+def test_inputs_that_cannot_be_read_are_a_wrong_call(
+    hello: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], message: str, hint: str
+) -> None:
+    monkeypatch.chdir(hello.parent)
+    Path("list.json").write_text("[1]")
+    said = polyphony(hello.parent / "home", "run", str(hello), *words)
+    assert (said.status, said.error["code"]) == (2, "PLY2403")
+    assert message in said.error["message"]
+    assert hint in said.error["hint"]
+
+
+def test_a_run_says_what_stands_where_a_melody_was_expected(hello: Path) -> None:
+    home = hello.parent / "home"
+    extension = polyphony(home, "run", str(hello / "nodes" / "shout")).error
+    assert "holds an extension, expected a melody" in extension["message"]
+    assert "there is no such file or folder" in polyphony(home, "run", "./nothing").error["message"]
+    assert polyphony(home, "run", str(hello), "--work", "/nothing").error["hint"]
+
+
+def test_a_folder_that_cannot_be_made_is_no_bug(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    error = polyphony(tmp_path / "home", "new", "melody", str(tmp_path / "file" / "hello")).error
+    assert error["code"] == "PLY7314"
+    assert error["message"].endswith("cannot be made: not a directory")
+
+
+def test_logs_of_a_node_that_is_not_there_name_the_nearest(hello: Path) -> None:
+    home = hello.parent / "home"
+    run = polyphony(home, "run", str(hello)).json["run"]
+    error = polyphony(home, "logs", run, "shuot").error
+    assert (error["code"], error["hint"]) == ("PLY2419", "did you mean 'shout'?")
+    assert polyphony(home, "logs", run, "shout").status == 0
+
+
+def test_a_machine_that_cannot_isolate_is_sent_to_the_doctor(
+    hello: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("polyphony_runner.sandbox.machine.bwrap_path", lambda: "")
+    monkeypatch.setattr("polyphony_runner.sandbox.preflight._kept", {})
+    said = polyphony(hello.parent / "home", "run", str(hello))
+    assert said.json["error"]["kind"] == "unavailable", said
+    assert "hint: polyphony doctor says what is missing, and how to mend it" in said.err
