@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
@@ -12,12 +11,15 @@ from typing import Literal
 from polyphony_runner.conductor.failures import attempt_timeout
 from polyphony_runner.conductor.state import Node, RunState
 from polyphony_runner.conductor.values import loaded
+from polyphony_runner.grants.paths import resolve
 from polyphony_runner.packages import PackageSource
+from polyphony_runner.runtimes.failures import NodeError
 from polyphony_runner.runtimes.protocol import Assignment, Failure
 from polyphony_schemas.errors import ExpressionError
 from polyphony_schemas.expressions import evaluate_template
 from polyphony_schemas.graph.model import Limits
 from polyphony_schemas.permissions.effective import effective
+from polyphony_schemas.permissions.items import PATH_KEYS, path_of
 from polyphony_schemas.values import JsonObject, JsonValue, NodePath, RunId
 
 Grants = Mapping[str, tuple[JsonValue, ...]]
@@ -25,7 +27,11 @@ Grants = Mapping[str, tuple[JsonValue, ...]]
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """What every node of one run shares. ``ceiling`` is evaluated; ``folder`` is the melody's own folder."""
+    """What every node of one run shares. ``ceiling`` is evaluated; ``folder`` is the melody's own folder.
+
+    ``places`` are the ceiling's paths with their links resolved before any node ran: a node that may write must not
+    move the ceiling.
+    """
 
     run: RunId
     work: Path
@@ -33,6 +39,37 @@ class RunContext:
     packages: PackageSource
     ceiling: Grants = field(default_factory=dict)
     allow_unsandboxed: bool = False
+    places: Mapping[str, Path] = field(init=False)
+
+    def __post_init__(self) -> None:
+        places = Places(self.work)
+        texts = (path_of(item) for key in PATH_KEYS for item in self.ceiling.get(key, ()))
+        object.__setattr__(
+            self, "places", {text: place for text in texts if (place := places.of(text)) is not None}
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Paths as they are granted and compared, each resolved once, as the runtime resolves them."""
+
+    work: Path
+    ceiling: Mapping[str, Path] = field(default_factory=dict)
+    known: dict[str, Path | None] = field(default_factory=dict)
+
+    def of(self, text: str) -> Path | None:
+        """The absolute path without links; None for one that cannot be resolved, which lies nowhere."""
+        if text not in self.known:
+            try:
+                self.known[text] = resolve(text, self.work)
+            except NodeError:
+                self.known[text] = None
+        return self.known[text]
+
+    def lies_in(self, path: str, grant: str) -> bool:
+        """Whether ``path`` is ``grant`` or below it."""
+        inner, outer = self.of(path), self.ceiling.get(grant) or self.of(grant)
+        return inner is not None and outer is not None and inner.is_relative_to(outer)
 
 
 def assign(state: RunState, node: Node, context: RunContext, now_ms: int) -> Assignment | Failure:
@@ -40,7 +77,7 @@ def assign(state: RunState, node: Node, context: RunContext, now_ms: int) -> Ass
     given = {name: loaded(values, state.reader) for name, values in node.directive.items()}
     inputs, parameters, task = (given.get(name, {}) for name in ("inputs", "parameters", "task"))
     try:
-        grants, missing = _grants(node, given, context)
+        grants, missing, places = _grants(node, given, context)
     except ExpressionError as error:
         return Failure("expression", f"permissions: {error.message}", retryable=False)
     if missing:
@@ -57,6 +94,7 @@ def assign(state: RunState, node: Node, context: RunContext, now_ms: int) -> Ass
         parameters=parameters,
         task=task,
         grants=grants,
+        places=places,
         limits=replace(limits, timeout_ms=timeout),
         deadline=deadline,
         work=context.work,
@@ -76,7 +114,9 @@ def limits_of(node: Limits, run: Limits) -> Limits:
     )
 
 
-def _grants(node: Node, given: Mapping[str, JsonObject], context: RunContext) -> tuple[Grants, str]:
+def _grants(
+    node: Node, given: Mapping[str, JsonObject], context: RunContext
+) -> tuple[Grants, str, dict[str, Path]]:
     package = context.packages.find(node.spec.package or "", context.folder)
     declared: dict[str, tuple[JsonValue, ...] | Literal["granted"]] = {}
     environment: dict[str, JsonValue] = {
@@ -89,13 +129,10 @@ def _grants(node: Node, given: Mapping[str, JsonObject], context: RunContext) ->
             if items == "granted":
                 declared[key] = "granted"
     own = {key: _items(items) for key, items in given.get("permissions", {}).items()}
-
-    def lies_in(path: str, grant: str) -> bool:
-        inner, outer = (Path(os.path.realpath(context.work / text)) for text in (path, grant))
-        return inner == outer or outer in inner.parents
-
-    found = effective(declared, own, context.ceiling, lies_in=lies_in)
-    return found.grants, "; ".join(one.explain(node.spec.id) for one in found.missing)
+    places = Places(context.work, context.places)
+    found = effective(declared, own, context.ceiling, lies_in=places.lies_in)
+    missing = "; ".join(one.explain(node.spec.id) for one in found.missing)
+    return found.grants, missing, {text: place for text, place in places.known.items() if place is not None}
 
 
 def _items(value: JsonValue) -> tuple[JsonValue, ...]:

@@ -154,14 +154,17 @@ def plan(
     work: Path,
     boundaries: Boundaries,
     artifacts: Artifacts,
+    places: Mapping[str, Path] | None = None,
 ) -> FilePlan:
     """Resolve and check everything. NodeError of kind ``permission`` when anything is refused.
 
     ``declared`` are the extension's own path grants as written (they give inputs their names inside), ``schemas``
-    and ``values`` the inputs and parameters by name, ``work`` what relative paths are relative to.
+    and ``values`` the inputs and parameters by name, ``work`` what relative paths are relative to, ``places`` the
+    granted paths that were resolved before.
     """
+    known = places or {}
     made = FilePlan(values=dict(values))
-    resolved = [(grant, resolve(grant.path, work)) for grant in path_grants(grants)]
+    resolved = [(grant, known.get(grant.path) or resolve(grant.path, work)) for grant in path_grants(grants)]
     made.placements = place_all(resolved, input_names(declared, values, work) if resolved else {})
     for place in made.placements:
         check(place.host, boundaries)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from polyphony_runner.files import private_folder, write_atomic
+from polyphony_runner.grants.paths import resolve
 from polyphony_runner.runs.errors import RunConsentError
+from polyphony_runner.runtimes.failures import NodeError
 from polyphony_schemas.permissions.digest import canonical_document, digest
 from polyphony_schemas.permissions.keys import Grants
 from polyphony_schemas.permissions.words import describe
@@ -50,13 +51,17 @@ def require_consent(
 
 def only_own_folder(evaluated: Mapping[str, JsonValue], folder: Path, work: Path) -> bool:
     """Whether nothing is asked for beyond reading the melody's own folder."""
-    own = Path(os.path.realpath(folder))
+    own = folder.resolve()
     for key, items in evaluated.items():
         for item in items if isinstance(items, (list, tuple)) else (items,):
             path = item.get("path") if isinstance(item, Mapping) else item
             if key != "read" or not isinstance(path, str):
                 return False
-            if not Path(os.path.realpath(work / path)).is_relative_to(own):
+            try:
+                place = resolve(path, work)
+            except NodeError:
+                return False
+            if not place.is_relative_to(own):
                 return False
     return True
 

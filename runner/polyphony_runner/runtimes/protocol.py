@@ -17,8 +17,10 @@ class Assignment:
     """One attempt of one node, everything evaluated: the precise directive the node gets.
 
     ``package`` is the dependency string under which ``PackageSource`` finds the extension. ``grants`` is
-    declared ∩ node ∩ ceiling after evaluation, by key (docs/melody.md), paths not yet resolved. ``work`` is the
-    host folder that relative paths are relative to. ``allow_unsandboxed`` is the person's flag for this run.
+    declared ∩ node ∩ ceiling after evaluation, by key (docs/melody.md), paths as written; ``places`` are the same
+    paths as they were resolved when they were compared with the ceiling: where they lead to later does not count.
+    ``work`` is the host folder that relative paths are relative to. ``allow_unsandboxed`` is the person's flag for
+    this run.
     """
 
     run: RunId
@@ -33,6 +35,7 @@ class Assignment:
     deadline: datetime | None
     work: Path
     allow_unsandboxed: bool = False
+    places: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

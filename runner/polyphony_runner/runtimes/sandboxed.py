@@ -125,6 +125,7 @@ class SandboxedRuntime:
             work=assignment.work,
             boundaries=self._boundaries,
             artifacts=self._artifacts,
+            places=assignment.places,
         )
         secrets = self._secrets.look_up(words(grants, "secrets"))
         if secrets.missing:

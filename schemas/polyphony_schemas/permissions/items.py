@@ -1,7 +1,7 @@
 """Single grants compared: which path lies in which, which endpoint is which, and what counts as private.
 
->>> path_lies_in("src/lib", "./src"), path_lies_in("../etc", ".")
-(True, False)
+>>> path_lies_in("src/lib", "./src"), path_lies_in("../etc", "."), path_lies_in("~/notes", ".")
+(True, False, False)
 >>> endpoint("http://127.0.0.1:11434")
 Endpoint(url='http://127.0.0.1:11434', private=True)
 """
@@ -33,15 +33,22 @@ class Endpoint:
 
 
 def path_lies_in(path: str, grant: str) -> bool:
-    """Whether ``path`` is ``grant`` or below it, by the text alone; a relative and an absolute path never are."""
+    """Whether ``path`` is ``grant`` or below it, by the text alone.
+
+    Never, when one begins with ``/`` or ``~`` and the other does not: only the runner knows where they lie.
+    """
     inner, outer = posixpath.normpath(path), posixpath.normpath(grant)
     if inner == outer:
         return True
-    if inner.startswith("/") != outer.startswith("/"):
+    if _beginning(inner) != _beginning(outer):
         return False
     if outer == ".":
         return inner != ".." and not inner.startswith("../")
     return inner.startswith(outer.rstrip("/") + "/")
+
+
+def _beginning(path: str) -> str:
+    return path[:1] if path.startswith(("/", "~")) else ""
 
 
 def path_of(item: JsonValue) -> str:

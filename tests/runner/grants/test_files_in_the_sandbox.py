@@ -77,6 +77,18 @@ def test_links_are_resolved_before_a_path_is_compared(bench: Bench, tmp_path: Pa
         assert bench.fail(uses, inputs={"path": path}, grants={"read": ("src",)}).kind == "permission"
 
 
+def test_a_path_is_granted_as_it_was_compared_or_not_at_all(bench: Bench, tmp_path: Path) -> None:
+    """Another node may have exchanged it since."""
+    uses = bench.python(body("return {}"), **READ)
+    granted = {"src": bench.work / "src"}
+    (bench.work / "src").rename(bench.work / "moved")
+    (tmp_path / "outside").mkdir()
+    (bench.work / "src").symlink_to(tmp_path / "outside")
+    for inputs in ({"path": "src"}, {"path": "moved"}):
+        failure = bench.fail(uses, inputs=inputs, grants={"read": ("src",)}, places=granted)
+        assert failure.kind == "permission", inputs
+
+
 @pytest.mark.parametrize("path", ["/", "~", "/proc/self", "/run", ".ssh", "keys/.aws/x", "pipe"])
 def test_dangerous_places_cannot_be_granted(bench: Bench, path: str) -> None:
     (bench.work / ".ssh").mkdir()

@@ -304,6 +304,19 @@ def test_reading_its_own_folder_needs_no_consent(tmp_path: Path, home: Home) -> 
         assemble(RunRequest(folder, work=tmp_path), home)
 
 
+@pytest.mark.parametrize("path", ["~/notes", "~", "../other", "link/notes", "~nobody-has-this-name"])
+def test_reading_anything_else_needs_consent(
+    tmp_path: Path, home: Home, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "person"))
+    folder = melody(tmp_path, MELODY + f"config: {{permissions: {{read: ['{path}']}}}}\n")
+    for place in (tmp_path / "person/notes", folder / "~/notes"):
+        place.mkdir(parents=True)
+    (folder / "link").symlink_to(tmp_path / "person")
+    with pytest.raises(RunConsentError):
+        assemble(RunRequest(folder, work=folder), home)
+
+
 def test_run_ids_sort_by_time_and_are_found_by_their_beginning(tmp_path: Path) -> None:
     first, second = new_run_id(1_000), new_run_id(2_000_000_000_000)
     assert first < second
