@@ -12,7 +12,7 @@ from polyphony_runner.runtimes.protocol import Assignment, Failure, NodeEvent, O
 
 # What the runtime itself may need to end a process tree after its own limit, before we step in.
 _GRACE_SECONDS = 2.0
-_CANCELLED = Failure("cancelled", "cancelled", retryable=False)
+CANCELLED = Failure("cancelled", "cancelled", retryable=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class LocalExecutor:
 
         def ended(task: asyncio.Task[Outcome]) -> None:
             # A task that is cancelled before its first step never runs at all: its end is still reported.
-            outcome = _CANCELLED if task.cancelled() else task.result()
+            outcome = CANCELLED if task.cancelled() else task.result()
             self._tasks.pop(path, None)
             report(Done(path, attempt, replace(outcome, seconds=outcome.seconds or time.monotonic() - began)))
 
@@ -108,6 +108,6 @@ class LocalExecutor:
         except TimeoutError:
             return Failure("timeout", f"took longer than {timeout:g} s")
         except asyncio.CancelledError:
-            return _CANCELLED
+            return CANCELLED
         except Exception as error:  # noqa: BLE001  # a bug of a runtime must end its node, not the run
             return Failure("internal", f"{type(error).__name__}: {error}", retryable=False)

@@ -26,17 +26,22 @@ _SEED_BYTES = 32
 
 def sign_head(folder: RunFolder, journal: Journal, keys: Path) -> None:
     """Sign the journal as it is now."""
+    write_atomic(folder.head, signed_head(folder.run, journal, keys))
+
+
+def signed_head(run: str, journal: Journal, keys: Path) -> bytes:
+    """The document ``head.json`` for the journal as it is now."""
     key = _run_key(keys)
     seq, head = journal.next_seq - 1, journal.head
     raw = key.public_key().public_bytes_raw()
     document = {
-        "run": folder.run,
+        "run": run,
         "seq": seq,
         "head": head,
         "key": base64.b64encode(raw).decode(),
-        "signature": base64.b64encode(key.sign(_signed(folder.run, seq, head))).decode(),
+        "signature": base64.b64encode(key.sign(_signed(run, seq, head))).decode(),
     }
-    write_atomic(folder.head, json.dumps(document, indent=1).encode() + b"\n")
+    return json.dumps(document, indent=1).encode() + b"\n"
 
 
 def check_head(folder: RunFolder, keys: Path) -> tuple[int, str, bool]:

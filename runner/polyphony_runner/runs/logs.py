@@ -56,12 +56,12 @@ class RunLogs:
     def write(self, node: str, attempt: int, at_ms: int, entry: JsonObject) -> None:
         """Add a line: time, node, attempt, level and message."""
         log = self._open.get((node, attempt)) or self._begin(node, attempt)
-        line = _line({"at": format_time(at_ms), "node": node, "attempt": attempt, **entry})
+        line = log_line({"at": format_time(at_ms), "node": node, "attempt": attempt, **entry})
         if log.size + len(line) > MAX_BYTES:
             if log.size <= MAX_BYTES:
                 log.size = MAX_BYTES + 1
                 log.stream.write(
-                    _line(
+                    log_line(
                         {"level": "warning", "message": f"more than {MAX_BYTES} bytes: the rest is dropped"}
                     )
                 )
@@ -118,5 +118,6 @@ def _entries(path: Path) -> Iterator[JsonObject]:
                 yield json.loads(line)
 
 
-def _line(entry: JsonObject) -> bytes:
+def log_line(entry: JsonObject) -> bytes:
+    """One line of a log file, LF included."""
     return json.dumps(entry, separators=(",", ":")).encode() + b"\n"
