@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Protocol
 
@@ -114,6 +114,9 @@ def settled_line(event: Event, state: RunState) -> tuple[str, str] | None:
     if event.type == "node.retrying":
         error, seconds = event.data.get("error"), int(str(event.data.get("delay_ms", 0))) / 1000
         return "retrying", f"↻ {node.path}  again in {seconds:.1f} s: {_kind(error)}"
+    if event.type == "node.waiting" and event.data.get("for") in ("fallback", "resume"):
+        told = f"fallback {event.data['by']}" if "by" in event.data else "halts the run"
+        return "retrying", f"↻ {node.path}  {told}: {_kind(event.data.get('error'))}"
     status = _ENDS.get(event.type)
     if status is None or (node.spec.kind == "core" and status != "failed"):
         return None
@@ -124,6 +127,8 @@ def settled_line(event: Event, state: RunState) -> tuple[str, str] | None:
 
 def node_line(node: Node) -> str:
     """One node in one line: sign, path, word, seconds, attempts, first line of the error."""
+    from polyphony_runner.runs.report import shown_error
+
     parts = [f"{sign_of(node.status)} {node.path}", node.status]
     if node.cached:
         parts.append("cached")
@@ -131,8 +136,10 @@ def node_line(node: Node) -> str:
         parts.append(f"{node.busy_ms / 1000:.1f} s")
     if node.attempt > 1:
         parts.append(f"{node.attempt} attempts")
-    if node.phase == "failed" and node.error:
-        parts.append(f"{node.error['kind']}: {first_line(str(node.error['message']))}")
+    if node.by is not None:
+        parts.append(f"by {node.by}")
+    if (error := shown_error(node)) is not None:
+        parts.append(f"{error['kind']}: {first_line(str(error['message']))}")
     return "  ".join(parts)
 
 
@@ -156,6 +163,9 @@ def summary(document: Mapping[str, object]) -> list[str]:
     error = document.get("error")
     if isinstance(error, Mapping):
         lines.append(f"  {error['kind']}: {first_line(str(error['message']))}")
+    undone = document.get("undone")
+    if isinstance(undone, Mapping):
+        lines.append(f"  undone: {undone['done']}" + _failed_undos(undone["failed"]))
     outputs = document["outputs"]
     shown = list(outputs.items()) if isinstance(outputs, Mapping) else []
     room = _SUMMARY_LINES - len(lines)
@@ -167,6 +177,11 @@ def summary(document: Mapping[str, object]) -> list[str]:
     if left:
         lines.append(f"  and {left} more outputs: polyphony --json show {document['run']}")
     return lines
+
+
+def _failed_undos(paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+    return f", failed: {', '.join(paths[:3])}{more}" if paths else ""
 
 
 def _value(value: object) -> str:

@@ -16,14 +16,19 @@ _PATIENCE_SECONDS = 60.0
 @click.option("--no-undo", is_flag=True, help="Leave completed nodes as they are.")
 @click.pass_obj
 def command(console: Console, run: str, node: str | None, no_undo: bool) -> int:
-    """Cancel RUN, or only NODE: a path such as fix[3]/lint; a scope or item takes all inside along."""
-    del no_undo  # nothing is undone by this version: the flag asks for what happens anyway
-    from polyphony_cli.run_verbs import home_of, run_folder
+    """Cancel RUN, or only NODE: a path such as fix[3]/lint; a scope or item takes all inside along.
+
+    With the whole run, completed nodes that name an undo are taken back, the last one first.
+    """
+    from polyphony_cli.run_verbs import home_of, run_folder, sandboxed
+    from polyphony_runner.conductor.conductor import CancelRequest
     from polyphony_runner.runs.cancel import cancel_run
     from polyphony_runner.runs.report import run_document
 
     folder = run_folder(console, run)
-    state = cancel_run(folder, home_of(console), node, patience=_PATIENCE_SECONDS)
+    home = home_of(console)
+    request = CancelRequest(node, undo=not no_undo)
+    state = cancel_run(folder, home, request, patience=_PATIENCE_SECONDS, runtime=sandboxed(home))
     if console.as_json:
         console.document(run_document(folder.run, state))
     else:

@@ -6,6 +6,9 @@ import click
 
 from polyphony_cli.console import Console
 
+# The end of a stack trace says most; the whole stands in the journal and under --json.
+_TRACE_LINES = 8
+
 
 @click.command()
 @click.argument("run")
@@ -16,7 +19,7 @@ def command(console: Console, run: str, html: bool) -> int:
     from polyphony_cli.run_verbs import home_of, run_folder
     from polyphony_cli.run_view import first_line, node_line, summary
     from polyphony_runner.journal.file import is_held
-    from polyphony_runner.runs.report import run_document
+    from polyphony_runner.runs.report import run_document, shown_error
     from polyphony_runner.runs.session import load_state
 
     folder = run_folder(console, run)
@@ -38,8 +41,9 @@ def command(console: Console, run: str, html: bool) -> int:
     console.line(lines[0])
     for node in state.nodes.values():
         console.line(f"  {node_line(node)}")
-        if node.phase == "failed" and node.error and node.error.get("trace"):
-            for line in str(node.error["trace"]).strip().splitlines()[-3:]:
+        error = shown_error(node)
+        if error is not None and error.get("trace"):
+            for line in str(error["trace"]).strip().splitlines()[-_TRACE_LINES:]:
                 console.line(f"      {first_line(line)}")
     for line in lines[1:]:
         console.line(line)

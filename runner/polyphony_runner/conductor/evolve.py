@@ -65,8 +65,7 @@ def _started(state: RunState, event: Event) -> None:
 
 
 def _halted(state: RunState, event: Event) -> None:
-    del event
-    state.status = "halted"
+    state.status, state.halt = "halted", event.data
 
 
 def _resumed(state: RunState, event: Event, *, gap_ms: int) -> None:
@@ -85,7 +84,7 @@ def _resumed(state: RunState, event: Event, *, gap_ms: int) -> None:
     heapq.heapify(state.timers)
     for path in tuple(state.running):
         evolve_nodes.lost(state, state.nodes[path])
-    state.halting = None
+    state.halting, state.halt = None, {}
     for node in state.nodes.values():
         if node.phase == "parked":
             evolve_nodes.unpark(state, node)

@@ -88,11 +88,11 @@ def _failed(state: RunState, event: Event) -> None:
     if event.data.get("final") == "compensate":
         _compensate(state, node, event)
         return
-    _fail(state, node)
+    _fail_round(node)
     end(state, node, "failed", event, values_in(event.data, "outputs"))
 
 
-def _fail(state: RunState, node: Node) -> None:
+def _fail_round(node: Node) -> None:
     """The round of a node that failed untolerated fails with the first such error."""
     if node.error is not None and not node.tolerated and node.frame.failure is None:
         node.frame.failure = {**node.error, "message": f"{node.path}: {node.error['message']}"}
@@ -102,7 +102,7 @@ def _compensate(state: RunState, node: Node, event: Event) -> None:
     """The node has failed; its round waits for what cleans up after it."""
     outputs, name = values_in(event.data, "outputs"), str(node.spec.on_error.compensate)
     handler = open_handler(state, node, name, "compensate", outputs=outputs, error=node.error)
-    _fail(state, node)
+    _fail_round(node)
     leave(state, node, event)
     node.phase, node.handler, node.directive = "failed", handler, {}
     settle_connections(state, node)
@@ -189,6 +189,7 @@ def leave(state: RunState, node: Node, event: Event) -> None:
     for table in (
         state.agenda,
         state.ready,
+    """Take a node off every list: nothing is asked of it or for it any more."""
         state.lookups,
         state.running,
         state.interrupts,
@@ -240,6 +241,7 @@ def error_in(event: Event) -> JsonObject:
 
 HANDLERS: dict[str, Callable[[RunState, Event], None]] = {
     "node.ready": _ready,
+    """The error that an event tells."""
     "node.started": _started,
     "node.succeeded": _succeeded,
     "node.failed": _failed,

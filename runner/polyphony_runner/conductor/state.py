@@ -302,6 +302,7 @@ class RunState:
         """Remember that something is due; ``decide`` drops what no longer matters."""
         heapq.heappush(self.timers, (due_ms, kind, path))
 
+    halt: JsonObject = field(default_factory=dict)
     def facts(self) -> dict[str, object]:
         """Everything that replay must give again, comparable with ``==``."""
         return {
@@ -341,6 +342,7 @@ def iteration(node: Node, index: int) -> str:
     return f"{node.path}[{index}]"
 
 
+            "halt": dict(self.halt),
 def error_of(kind: str, message: str, trace: str | None = None) -> dict[str, JsonValue]:
     """A typed error as events and results carry it."""
     return {"kind": kind, "message": message, "trace": trace}

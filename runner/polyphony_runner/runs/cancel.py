@@ -9,17 +9,23 @@ from polyphony_runner.journal.file import is_held
 from polyphony_runner.runs import control
 from polyphony_runner.runs.errors import RunError
 from polyphony_runner.runs.folder import RunFolder
-from polyphony_runner.runs.session import load_state, take_up
+from polyphony_runner.runs.resuming import resume
+from polyphony_runner.runs.session import RuntimeFactory, load_state, take_up
+from polyphony_schemas.journal import Event
 
 
-def cancel_run(folder: RunFolder, home: Home, node: str | None, *, patience: float) -> RunState:
+def cancel_run(
+    folder: RunFolder, home: Home, request: CancelRequest, *, patience: float, runtime: RuntimeFactory
+) -> RunState:
     """Cancel a run or one node of it and give the state afterwards; waits ``patience`` seconds for the effect.
 
+    A run that no process executes is taken up here, and its completed nodes are undone with ``runtime``.
     PLY2414 when the run is over, PLY2415 when there is no such unfinished node, PLY2416 when nothing happened.
     """
+    node = request.node
     _check(load_state(folder, home), folder, node)
     if is_held(folder.journal):
-        control.ask_to_cancel(folder, node)
+        control.ask_to_cancel(folder, request)
         if control.took_effect(folder, node, patience):
             return load_state(folder, home)
         control.clear(folder)
@@ -30,8 +36,16 @@ def cancel_run(folder: RunFolder, home: Home, node: str | None, *, patience: flo
                 hint="look with polyphony show, and try again",
             )
         _check(load_state(folder, home), folder, node)
+    undoing = load_state(folder, home).undoing
+    if node is None and request.undo and (undoing.stack or undoing.active):
+        with resume(folder, home) as session:
+            return session.execute(runtime, _unobserved, request)
     with take_up(folder, home) as session:
-        return session.cancel(CancelRequest(node))
+        return session.cancel(request)
+
+
+def _unobserved(event: Event, state: RunState) -> None:
+    """Nobody watches: the answer is the state at the end."""
 
 
 def _check(state: RunState, folder: RunFolder, node: str | None) -> None:

@@ -35,22 +35,27 @@ async def watch(folder: RunFolder, request: Callable[[CancelRequest], None]) -> 
         for path in _requests(folder.control):
             wanted = json.loads(path.read_bytes())
             path.unlink()
-            request(CancelRequest(wanted["node"]))
+            request(CancelRequest(wanted["node"], undo=wanted.get("undo", True)))
         await asyncio.sleep(_PAUSE)
 
 
-def ask_to_cancel(folder: RunFolder, node: str | None) -> None:
+def ask_to_cancel(folder: RunFolder, request: CancelRequest) -> None:
     """Leave a request for the executing process."""
     private_folder(folder.control)
     path = folder.control / f"cancel-{secrets.token_hex(8)}.json"
-    write_atomic(path, json.dumps({"node": node}).encode())
+    write_atomic(path, json.dumps({"node": request.node, "undo": request.undo}).encode())
 
 
 def took_effect(folder: RunFolder, node: str | None, patience: float) -> bool:
-    """Wait until the journal says that the run, or the node, is over; False when its process ended before that."""
-    end = time.monotonic() + patience
+    """Wait until the journal says that the run, or the node, is over; False when its process ended before that.
+
+    ``patience`` is for each next event: taking things back may need longer than all of it.
+    """
+    end, size = time.monotonic() + patience, -1
     while time.monotonic() < end:
-        held = is_held(folder.journal)
+        held, grown = is_held(folder.journal), folder.journal.stat().st_size
+        if grown != size:
+            end, size = time.monotonic() + patience, grown
         for event in read_journal(folder.journal):
             if event.type == "run.finished" or (
                 node is not None and event.node == node and event.type in _FINAL_TYPES

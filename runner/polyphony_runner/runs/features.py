@@ -9,7 +9,7 @@ from typing import NoReturn
 from polyphony_runner.runs.errors import RunError
 from polyphony_schemas.graph.model import CompiledMelody
 
-_RUNS = frozenset({"computed bounds", "block", "core/switch", "fallback", "compensate", "undo"})
+_RUNS = frozenset({"computed bounds", "block", "core/switch", "fallback", "compensate", "undo", "halt"})
 _NOT_ACTED_ON = frozenset({"notify", "retention"})
 
 

@@ -9,6 +9,7 @@ from html import escape
 from polyphony_runner.conductor.state import Node, RunState
 from polyphony_runner.runs.folder import RunRecord
 from polyphony_runner.runs.page_style import STYLE
+from polyphony_runner.runs.report import shown_error
 from polyphony_runner.runs.signs import sign_of
 from polyphony_schemas.journal import format_time
 from polyphony_schemas.values import JsonObject, JsonValue
@@ -18,6 +19,8 @@ _LINE_GAP = 14
 _STAFF_GAP = 26
 _WIDTH = 1000
 _MOST_NOTES = 400
+# Characters of a stack trace that are shown: its end, which says most.
+_TRACE = 4_000
 # Nothing is fetched and nothing is executed, should a value of a run ever become markup.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _WORDS = {
@@ -147,9 +150,14 @@ def _node_table(nodes: Sequence[Node]) -> str:
 
 
 def _node_error(node: Node) -> str:
-    if node.phase != "failed" or node.error is None:
-        return ""
-    return f"{escape(str(node.error['kind']))}: {escape(str(node.error['message'])[:500])}"
+    error = shown_error(node)
+    if error is None:
+        return f"by {escape(node.by)}" if node.by is not None else ""
+    told = f"{escape(str(error['kind']))}: {escape(str(error['message'])[:500])}"
+    trace = error.get("trace")
+    if not trace:
+        return told
+    return f"{told}<details><summary>Stack trace</summary><pre>{escape(str(trace)[-_TRACE:])}</pre></details>"
 
 
 def _proof(record: RunRecord, document: JsonObject, state: RunState) -> str:

@@ -23,21 +23,37 @@ def run_document(run: RunId, state: RunState) -> dict[str, JsonValue]:
             "usd": f"{usage.usd:f}",
         },
         "seconds": run_seconds(state),
-        "error": error_document(state.error),
+        "error": error_document(state.error or _halting_error(state)),
+        **_undone(state),
     }
+
+
+def _halting_error(state: RunState) -> Mapping[str, JsonValue] | None:
+    """Why a run halted that a failure halted."""
+    error = state.halt.get("error")
+    return error if isinstance(error, Mapping) else None
+
+
+def _undone(state: RunState) -> dict[str, JsonValue]:
+    undoing = state.undoing
+    return {"undone": {"done": undoing.done, "failed": list(undoing.failed)}} if undoing.begun else {}
 
 
 def node_document(node: Node) -> dict[str, JsonValue]:
     """The entry of one node."""
-    error = node.error if node.phase in ("failed", "retrying") else None
     return {
         "status": node.status,
         "attempts": node.attempt,
         "cached": node.cached,
         "seconds": round(node.busy_ms / 1000, 3),
-        "by": None,
-        "error": error_document(error),
+        "by": node.by,
+        "error": error_document(shown_error(node)),
     }
+
+
+def shown_error(node: Node) -> Mapping[str, JsonValue] | None:
+    """The error to show at a node: of its failure, or of the one that a retry, a fallback or a person is to mend."""
+    return node.error if node.phase in ("failed", "retrying", "handled", "halted") else None
 
 
 def error_document(error: Mapping[str, JsonValue] | None) -> dict[str, JsonValue] | None:

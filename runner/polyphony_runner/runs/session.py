@@ -60,13 +60,17 @@ class Session:
     ) -> None:
         self.journal.close()
 
-    def execute(self, runtime: RuntimeFactory, observer: Observer) -> RunState:
-        """Go on until the run is finished or halted; then sign the journal's head."""
-        asyncio.run(self.conduct(runtime, observer))
+    def execute(
+        self, runtime: RuntimeFactory, observer: Observer, cancel: CancelRequest | None = None
+    ) -> RunState:
+        """Go on until the run is finished or halted; then sign the journal's head. With ``cancel``, to end it."""
+        asyncio.run(self.conduct(runtime, observer, cancel))
         sign_head(self.folder, self.journal, self.home.keys)
         return self.state
 
-    async def conduct(self, runtime: RuntimeFactory, observer: Observer) -> None:
+    async def conduct(
+        self, runtime: RuntimeFactory, observer: Observer, cancel: CancelRequest | None = None
+    ) -> None:
         """``execute`` within a running event loop, without the signature."""
         packages = packages_of(self.record)
         executor = LocalExecutor(runtime(packages, self.artifacts, Path(self.record.folder)))
@@ -81,6 +85,8 @@ class Session:
             pure=PureNodes(self._cache(packages)),
         )
         self._first_events(conductor)
+        if cancel is not None:
+            conductor.record(cancel.draft)
         watcher = asyncio.ensure_future(control.watch(self.folder, conductor.request))
         self._listen(conductor)
         try:
@@ -93,7 +99,9 @@ class Session:
 
     def _cache(self, packages: PackageTable) -> ResultCache | None:
         """The cache of this home, where the run uses one and something in it is pure."""
-        if not self.state.caching or not any(one.program.interface.pure for one in self.record.packages.values()):
+        if not self.state.caching or not any(
+            one.program.interface.pure for one in self.record.packages.values()
+        ):
             return None
         from polyphony_runner.cache.lookups import lookups_of
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from polyphony_runner.conductor.conductor import CancelRequest
 from polyphony_runner.home import Home
 from polyphony_runner.runs.assemble import RunRequest, assemble
 from polyphony_runner.runs.cancel import cancel_run
@@ -18,7 +19,13 @@ from polyphony_runner.runs.listing import list_runs
 from polyphony_runner.runs.resuming import resume
 from polyphony_runner.runs.session import begin, load_state
 from polyphony_runner.runs.verify import verify_run
+from polyphony_runner.runtimes.protocol import Runtime
 from polyphony_schemas.journal import decode_line, encode_line
+
+
+def no_runtime(*_: object) -> Runtime:
+    raise AssertionError("nothing is executed")
+
 
 MELODY = "melody: v1\nname: m\nversion: 1.0.0\nnodes: {a: {uses: core/set, with: {v: 1}}}\n"
 
@@ -82,7 +89,10 @@ def test_a_journal_without_an_event_is_told(content: bytes, halted: RunFolder, h
     assert [one.status for one in list_runs(home)] == ["unreadable"]
     assert refused(lambda: resume(halted, home)) == "PLY2417"
     assert refused(lambda: load_state(halted, home)) == "PLY2417"
-    assert refused(lambda: cancel_run(halted, home, None, patience=0)) == "PLY2417"
+    assert (
+        refused(lambda: cancel_run(halted, home, CancelRequest(), patience=0, runtime=no_runtime))
+        == "PLY2417"
+    )
     assert not verify_run(halted, home).ok
 
 
