@@ -85,61 +85,60 @@ def test_refuses_what_the_grammar_does_not_hold(body: str) -> None:
     assert caught.value.code == "PLY1400"
 
 
+EVERYTHING = """\
+summary: everything
+license: Apache-2.0
+keywords: [a]
+x-note: kept aside
+inputs: {path: {schema: {type: string, format: path}, default: "."}}
+nodes:
+  step:
+    uses: acme/thing@^1
+    with: {path: "${ inputs.path }"}
+    join: {n: 1, cancel: true}
+    task: {objective: review, parameters: {t: 0.2}, outputs: {format: json, schema: {type: object}},
+           conditions: ["inputs.path != ''"]}
+    permissions: {network: ["a.example:443", {url: "http://10.0.0.1:80", private: true}, package-index],
+                  read: [{path: "${ inputs.path }", view: copy}], write: [{path: out, mode: direct}]}
+    limits: {timeout: 10m, total: 1h, cpu: 5s, memory: 1GiB, output: 1MiB, disk: 1B, processes: 4,
+             tokens: 10, usd: "0.50"}
+    on_error: {retry: {max: 2, when: "error.kind == 'network'"}, fallback: [other], halt: {}}
+    undo: other
+    mutex: {name: deploy, scope: melody}
+    x-anything: {goes: here}
+  each:
+    for_each: {items: [1, 2], as: n, parallel: "${ 2 }", max: 10, tolerate: 1, complete_when: "done > 1",
+               rest: ignore, open: true}
+    nodes: {a: {uses: core/set, with: {n: "${ n }"}}}
+    outputs: {n: "${ a.n }"}
+  fix:
+    until: "a.n > 2"
+    max: 20
+    on_max: accept
+    budget: {wall: 10m, usd: "1.00", tokens: 5}
+    state: {n: 0}
+    nodes: {a: {uses: core/set, with: {n: "${ state.n + 1 }"}}}
+    next: {n: "${ a.n }"}
+  block: {nodes: {a: {uses: core/stop, with: {status: failed}}}}
+connections: [step -> each, {from: step.out, to: fix.in, when: "true"}]
+outputs: {n: "${ each.n }"}
+triggers:
+  - manual: {}
+  - git: {on: [push], branches: [main], inputs: {path: "${ trigger.path }"}, when: "true"}
+  - files: {paths: ["*.py"], debounce: 1s}
+  - schedule: {cron: "0 6 * * 1-5", timezone: Europe/Paris, overlap: skip, catch_up: last}
+  - webhook: {schema: {type: object}, secret: HOOK, reply: outputs}
+  - melody: {name: acme/build, outcome: any}
+config:
+  extensions: ["polyphony/*", "*/x"]
+  concurrency: {run: 4, group: "${ inputs.path }", overlap: cancel}
+  notify: [{name: oncall, on: [halted], email: {to: [a@example.com]}}]
+  retention: {runs: 30d, artifacts: 7d, keep: 10}
+"""
+
+
 def test_takes_the_whole_grammar_and_tells_the_kinds_of_node_apart() -> None:
-    read = load_melody(
-        melody(
-            """\
-            summary: everything
-            license: Apache-2.0
-            keywords: [a]
-            x-note: kept aside
-            inputs: {path: {schema: {type: string, format: path}, default: "."}}
-            nodes:
-              step:
-                uses: acme/thing@^1
-                with: {path: "${ inputs.path }"}
-                join: {n: 1, cancel: true}
-                task: {objective: review, parameters: {t: 0.2}, outputs: {format: json, schema: {type: object}},
-                       conditions: ["inputs.path != ''"]}
-                permissions: {network: ["a.example:443", {url: "http://10.0.0.1:80", private: true}, package-index],
-                              read: [{path: "${ inputs.path }", view: copy}], write: [{path: out, mode: direct}]}
-                limits: {timeout: 10m, total: 1h, cpu: 5s, memory: 1GiB, output: 1MiB, disk: 1B, processes: 4,
-                         tokens: 10, usd: "0.50"}
-                on_error: {retry: {max: 2, when: "error.kind == 'network'"}, fallback: [other], halt: {}}
-                undo: other
-                mutex: {name: deploy, scope: melody}
-                x-anything: {goes: here}
-              each:
-                for_each: {items: [1, 2], as: n, parallel: "${ 2 }", max: 10, tolerate: 1, complete_when: "done > 1",
-                           rest: ignore, open: true}
-                nodes: {a: {uses: core/set, with: {n: "${ n }"}}}
-                outputs: {n: "${ a.n }"}
-              fix:
-                until: "a.n > 2"
-                max: 20
-                on_max: accept
-                budget: {wall: 10m, usd: "1.00", tokens: 5}
-                state: {n: 0}
-                nodes: {a: {uses: core/set, with: {n: "${ state.n + 1 }"}}}
-                next: {n: "${ a.n }"}
-              block: {nodes: {a: {uses: core/stop, with: {status: failed}}}}
-            connections: [step -> each, {from: step.out, to: fix.in, when: "true"}]
-            outputs: {n: "${ each.n }"}
-            triggers:
-              - manual: {}
-              - git: {on: [push], branches: [main], inputs: {path: "${ trigger.path }"}, when: "true"}
-              - files: {paths: ["*.py"], debounce: 1s}
-              - schedule: {cron: "0 6 * * 1-5", timezone: Europe/Paris, overlap: skip, catch_up: last}
-              - webhook: {schema: {type: object}, secret: HOOK, reply: outputs}
-              - melody: {name: acme/build, outcome: any}
-            config:
-              extensions: ["polyphony/*", "*/x"]
-              concurrency: {run: 4, group: "${ inputs.path }", overlap: cancel}
-              notify: [{name: oncall, on: [halted], email: {to: [a@example.com]}}]
-              retention: {runs: 30d, artifacts: 7d, keep: 10}
-            """
-        )
-    )
+    read = load_melody(melody(EVERYTHING))
     assert isinstance(read.nodes["step"], Step)
     assert isinstance(read.nodes["each"], ForEach)
     assert isinstance(read.nodes["fix"], UntilLoop)

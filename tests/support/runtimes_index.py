@@ -6,12 +6,12 @@ import base64
 import hashlib
 import io
 import tarfile
-import threading
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from support.loopback import QuietHandler, on_loopback
 
 
 def wheel(name: str, version: str, source: str, requires: tuple[str, ...] = ()) -> tuple[str, bytes]:
@@ -103,35 +103,16 @@ class Index:
 def serving(index: Index) -> Iterator[Index]:
     """Serve the index on a free loopback port."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             index.requests.append(self.path)
             expected = f"Basic {base64.b64encode(f'ci:{index.password}'.encode()).decode()}"
             if index.password and self.headers.get("Authorization") != expected:
-                self._send(401, b"")
+                self.answer(401, b"")
                 return
             body = index.answer(self.path)
-            self._send(404 if body is None else 200, body or b"")
+            kind = index.page_type if "simple" in self.path else "application/octet-stream"
+            self.answer(404 if body is None else 200, body or b"", {"Content-Type": kind})
 
-        def _send(self, status: int, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header(
-                "Content-Type", index.page_type if "simple" in self.path else "application/octet-stream"
-            )
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the library's own name
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        index.port = server.server_address[1]
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield index
-        finally:
-            server.shutdown()
-            thread.join()
+    with on_loopback(Handler) as index.port:
+        yield index

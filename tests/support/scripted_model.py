@@ -7,8 +7,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
+
+from support.loopback import QuietHandler, on_loopback
 
 
 @dataclass(frozen=True)
@@ -65,69 +66,60 @@ def scripted_model(*answers: Say) -> Iterator[Script]:
 @contextmanager
 def scripted_server() -> Iterator[Scripted]:
     """A server on a free loopback port: each ``with scripted(answers...)`` has its own answers, at one address."""
-    script = Script([])
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    class Handler(_Speaking):
+        script = Script([])
 
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            script.requests.append(json.loads(body))
-            script.keys.append(self.headers.get("Authorization", ""))
-            answer = script.next()
-            if answer.status != 200:
-                self._refuse(answer)
-                return
-            if not script.requests[-1].get("stream"):
-                raise AssertionError("expected a streamed request")
-            self.send_response(200)
-            self.send_header("Content-Type", "text/event-stream")
-            self.send_header("Transfer-Encoding", "chunked")
-            self.send_header("Connection", "close")
-            self.end_headers()
-            half = len(answer.text) // 2
-            self._send(event(answer.text[:half]))
-            if answer.then == "hang":
-                script.over.wait(60)
-            if answer.then != "end":
-                return
-            self._send(event(answer.text[half:]))
-            usage = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
-            self._send(event(None, usage=usage) + b"data: [DONE]\n\n")
-            self._send(b"")
-
-        def _send(self, data: bytes) -> None:
-            self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
-            self.wfile.flush()
-
-        def _refuse(self, answer: Say) -> None:
-            body = json.dumps({"error": {"message": answer.text, "type": "x", "code": "x"}}).encode()
-            self.send_response(answer.status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the library's own name
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        port = server.server_address[1]
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    with on_loopback(Handler) as port:
 
         @contextmanager
         def scripted(*answers: Say) -> Iterator[Script]:
-            nonlocal script
-            script = Script(list(answers), port=port)
+            Handler.script = Script(list(answers), port=port)
             try:
-                yield script
+                yield Handler.script
             finally:
-                script.over.set()
+                Handler.script.over.set()
 
-        try:
-            yield scripted
-        finally:
-            server.shutdown()
-            thread.join()
+        yield scripted
+
+
+class _Speaking(QuietHandler):
+    """Speaks the script of its class."""
+
+    protocol_version = "HTTP/1.1"
+    script: ClassVar[Script]
+
+    def do_POST(self) -> None:
+        script = self.script
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        script.requests.append(json.loads(body))
+        script.keys.append(self.headers.get("Authorization", ""))
+        answer = script.next()
+        if answer.status != 200:
+            error = json.dumps({"error": {"message": answer.text, "type": "x", "code": "x"}}).encode()
+            self.answer(answer.status, error, {"Content-Type": "application/json"})
+            return
+        if not script.requests[-1].get("stream"):
+            raise AssertionError("expected a streamed request")
+        self._stream(answer, script)
+
+    def _stream(self, answer: Say, script: Script) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        half = len(answer.text) // 2
+        self._send(event(answer.text[:half]))
+        if answer.then == "hang":
+            script.over.wait(60)
+        if answer.then != "end":
+            return
+        self._send(event(answer.text[half:]))
+        usage = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
+        self._send(event(None, usage=usage) + b"data: [DONE]\n\n")
+        self._send(b"")
+
+    def _send(self, data: bytes) -> None:
+        self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+        self.wfile.flush()

@@ -6,12 +6,10 @@ A lie is a function ``(path, honest answer) -> answer``; an `Answer` may also be
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
+from support.loopback import QuietHandler, on_loopback
 from support.trust_registry import MemoryRegistry
 
 
@@ -46,7 +44,7 @@ class Served:
 def served(registry: MemoryRegistry) -> Iterator[Served]:
     state = Served(registry, "")
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
@@ -63,24 +61,8 @@ def served(registry: MemoryRegistry) -> Iterator[Served]:
                 with contextlib.suppress(OSError):
                     answer.write(self.wfile.write)
                 return
-            self.send_response(answer.status)
-            self.send_header("Content-Length", str(len(answer.body)))
-            for name, value in answer.headers.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(answer.body)
+            self.answer(answer.status, answer.body, answer.headers)
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    state.url = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
+    with on_loopback(Handler) as port:
+        state.url = f"http://127.0.0.1:{port}"
         yield state
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

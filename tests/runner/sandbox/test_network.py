@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from polyphony_runner.sandbox import Endpoint
+from support.loopback import QuietHandler, on_loopback
 from support.sandbox_box import Box
 
 CLIENT = """
@@ -39,28 +38,16 @@ print(json.dumps({
 """
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(QuietHandler):
     def do_GET(self) -> None:
-        body = f"{self.path} for {self.headers['Host']}".encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
+        self.answer(200, f"{self.path} for {self.headers['Host']}".encode())
 
 
 @pytest.fixture
 def server() -> Iterator[int]:
     """A real HTTP server on this machine's loopback; its port."""
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield httpd.server_address[1]
-    httpd.shutdown()
-    thread.join()
-    httpd.server_close()
+    with on_loopback(Handler) as port:
+        yield port
 
 
 def test_reaches_exactly_the_granted_endpoints(box: Box, server: int) -> None:
