@@ -24,6 +24,9 @@ VERBS: dict[str, Verb] = {
     "cancel": Verb("cancel", "Cancel a run", "polyphony cancel r_01jd3q"),
     "runs": Verb("runs", "List runs", "polyphony runs --limit 5"),
     "show": Verb("show", "Show one run", "polyphony show r_01jd3q"),
+    "explain": Verb(
+        "explain", "Say why a node was executed or found in the cache", "polyphony explain r_01jd3q test"
+    ),
     "logs": Verb("logs", "Print what the nodes of a run wrote", "polyphony logs r_01jd3q test"),
     "journal": Verb("journal", "Print or verify the journal of a run", "polyphony journal r_01jd3q --verify"),
     "artifacts": Verb("artifacts", "List and fetch what a run produced", "polyphony artifacts list r_01jd3q"),

@@ -97,7 +97,8 @@ class Lookups:
         return {"no_key": asked.reason} if asked.key is None else {"key": asked.key.digest}
 
     def ended(self, path: str, data: JsonObject | None, at_ms: int) -> None:
-        """An execution is over; ``data`` of its ``node.succeeded``, None when it failed. Kept if its inputs stand."""
+        """An attempt is over; ``data`` of its ``node.succeeded``, None when it failed. Kept if its inputs stand."""
+        self.keys.forget()
         asked = self._asked.pop(path, None)
         if asked is None or asked.key is None:
             return
