@@ -33,7 +33,7 @@ def serve() -> None:
     settings.n_ctx = 4096
     settings.n_parallel = 1
     settings.warmup = False
-    settings.cpuparams.n_threads = 2
+    settings.cpuparams.n_threads = 1
     server = xllamacpp.Server(settings)
     print(server.listening_address, flush=True)
     sys.stdin.read()
