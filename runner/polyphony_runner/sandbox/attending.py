@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from polyphony_runner.sandbox.judge import Verdict
 from polyphony_runner.sandbox.spec import Limits, OnBytes, OnConnection, OnLine
-from polyphony_runner.sandbox.stdio import Edges, OutputLimitError, pump_stderr, pump_stdout
+from polyphony_runner.sandbox.stdio import Edges, OutputLimitError, pump_stderr, pump_stdout, write_all
 from polyphony_runner.sandbox.watch import INTERVAL, Disk, watch_disk
 
 DRAIN_SECONDS = 60.0
@@ -106,6 +107,45 @@ class Pumps:
     async def stop(self) -> None:
         """Read no more."""
         await stop(self.stdout, self.stderr)
+
+
+@dataclass(slots=True)
+class Attended:
+    """A program under way and whoever waits for it: what an execution and a call to a worker share."""
+
+    streams: Streams
+    cancel: asyncio.Event
+    disk: Disk | None = field(default=None, init=False)
+    edges: Edges = field(default_factory=Edges, init=False)
+    ending: Ending = field(default_factory=Ending, init=False)
+    started: float = field(default_factory=time.monotonic, init=False)
+
+    def pump(self, out: int, err: int, bounds: Limits) -> Pumps:
+        """Begin to read its output."""
+        return Pumps.start(
+            out, err, bounds=bounds, streams=self.streams, edges=self.edges, ending=self.ending
+        )
+
+    async def reason_before(self, end: asyncio.Future[Any], wall: float) -> Verdict | None:
+        """Wait for the program's own end, None, or for a reason to bring it about: at the latest after ``wall`` seconds."""
+        cancelled = asyncio.ensure_future(self.cancel.wait())
+        try:
+            await asyncio.wait(
+                (end, cancelled, self.ending.future), timeout=wall, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            await stop(cancelled)
+        return None if end.done() else self.ending.because_early(self.cancel.is_set(), wall)
+
+
+async def ask_to_end(
+    reason: Verdict, stdin: int, message: bytes, end: asyncio.Future[Any], grace: float
+) -> None:
+    """Tell a program that listens why it should end, and give it ``grace`` seconds; others get neither."""
+    if message and stdin >= 0 and reason.kind in ("cancelled", "timeout"):
+        writing = asyncio.ensure_future(write_all(stdin, message))
+        await asyncio.wait((end,), timeout=grace)
+        await stop(writing)
 
 
 async def stop(*tasks: asyncio.Future[Any]) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from polyphony_runner.sandbox import argv, limits
-from polyphony_runner.sandbox.attending import Ending, Pumps, Streams, stop
+from polyphony_runner.sandbox.attending import Attended, Streams, ask_to_end, stop
 from polyphony_runner.sandbox.cgroup import ControlGroup, control_group
 from polyphony_runner.sandbox.judge import Facts, judge
 from polyphony_runner.sandbox.machine import bwrap_path
@@ -17,7 +17,7 @@ from polyphony_runner.sandbox.netns import listener_in
 from polyphony_runner.sandbox.prepare import Prepared
 from polyphony_runner.sandbox.process import DEATH_SECONDS, SandboxProcess, StartError, spawn_bwrap
 from polyphony_runner.sandbox.spec import Exit, Level, SandboxSpec
-from polyphony_runner.sandbox.stdio import Edges, copy_stdin, pump_stderr, write_all
+from polyphony_runner.sandbox.stdio import copy_stdin, pump_stderr, write_all
 from polyphony_runner.sandbox.unsandboxed import spawn_supervised
 from polyphony_runner.sandbox.watch import Disk, watch_group, watch_memory
 
@@ -28,18 +28,12 @@ __all__ = ["Execution", "Streams"]
 
 
 @dataclass(slots=True)
-class Execution:
+class Execution(Attended):
     """The owner of one sandbox."""
 
     spec: SandboxSpec
     level: Level
     ready: Prepared
-    streams: Streams
-    cancel: asyncio.Event
-    disk: Disk | None = None
-    edges: Edges = field(default_factory=Edges)
-    ending: Ending = field(default_factory=Ending)
-    started: float = field(default_factory=time.monotonic)
 
     async def run(self) -> Exit:
         """From spawn to verdict; on return no process of the tree is left."""
@@ -93,14 +87,7 @@ class Execution:
         """Release the program, pump and watch it; its standard output, when nothing of it is alive any more."""
         spec = self.spec
         process.release()
-        pumps = Pumps.start(
-            process.stdout,
-            process.stderr,
-            bounds=spec.limits,
-            streams=self.streams,
-            edges=self.edges,
-            ending=self.ending,
-        )
+        pumps = self.pump(process.stdout, process.stderr, spec.limits)
         side = [
             asyncio.ensure_future(self._feed(process)),
             asyncio.ensure_future(self.ending.watch(self.disk)),
@@ -131,29 +118,13 @@ class Execution:
     async def _until_dead(self, process: SandboxProcess) -> None:
         """Wait for the end of the tree, or bring it about."""
         death = asyncio.ensure_future(process.wait_dead())
-        cancelled = asyncio.ensure_future(self.cancel.wait())
         try:
-            await asyncio.wait(
-                (death, cancelled, self.ending.future),
-                timeout=self.spec.limits.wall,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            if death.done():
-                return
-            reason = self.ending.because_early(self.cancel.is_set(), self.spec.limits.wall)
-            if reason.kind in ("cancelled", "timeout"):
-                await self._ask_to_end(process, death)
-            process.kill()
-            await asyncio.wait((death,), timeout=DEATH_SECONDS)
+            if reason := await self.reason_before(death, self.spec.limits.wall):
+                await ask_to_end(reason, process.stdin, self.spec.cancel_message, death, self.spec.grace)
+                process.kill()
+                await asyncio.wait((death,), timeout=DEATH_SECONDS)
         finally:
-            await stop(death, cancelled)
-
-    async def _ask_to_end(self, process: SandboxProcess, death: asyncio.Future[None]) -> None:
-        if not self.spec.cancel_message or process.stdin < 0:
-            return
-        writing = asyncio.ensure_future(write_all(process.stdin, self.spec.cancel_message))
-        await asyncio.wait((death,), timeout=self.spec.grace)
-        await stop(writing)
+            await stop(death)
 
     async def _judge(
         self, process: SandboxProcess, group: ControlGroup, proxy: Proxy | None, stdout: bytes

@@ -76,4 +76,4 @@ async def _run(
     spec: SandboxSpec, level: Level, streams: Streams, state: Path | None, cancel: asyncio.Event
 ) -> Exit:
     async with prepared(spec, level, state) as ready:
-        return await Execution(spec, level, ready, streams, cancel).run()
+        return await Execution(streams, cancel, spec, level, ready).run()

@@ -13,10 +13,10 @@ from pathlib import Path
 from select import PIPE_BUF
 
 from polyphony_runner.sandbox import tree
-from polyphony_runner.sandbox.attending import Ending, Pumps, Streams, stop
+from polyphony_runner.sandbox.attending import Attended, ask_to_end, stop
 from polyphony_runner.sandbox.judge import SIGNAL_BASE, Facts, judge
 from polyphony_runner.sandbox.spec import Connection, Exit, Limits
-from polyphony_runner.sandbox.stdio import Edges, write_all
+from polyphony_runner.sandbox.stdio import write_all
 from polyphony_runner.sandbox.warm.worker import Worker
 from polyphony_runner.sandbox.watch import INTERVAL, Disk
 
@@ -33,18 +33,12 @@ class Request:
 
 
 @dataclass(slots=True)
-class Call:
+class Call(Attended):
     """The owner of one call. ``worker.retired`` is set when the worker must not be used again."""
 
     worker: Worker
     request: Request
-    streams: Streams
-    cancel: asyncio.Event
-    disk: Disk | None = None
-    edges: Edges = field(default_factory=Edges)
-    ending: Ending = field(default_factory=Ending)
-    started: float = field(default_factory=time.monotonic)
-    stdin: int = -1
+    stdin: int = field(default=-1, init=False)
 
     async def run(self) -> Exit:
         """Move the folder in, call, move it out; the verdict."""
@@ -108,12 +102,9 @@ class Call:
         return self.worker.proxy.take_connections()
 
     async def _attend(self, out: int, err: int) -> tuple[dict[str, object], bytes]:
-        bounds = self.request.limits
         if self.worker.proxy is not None:
             self.worker.proxy.on_connection = self.streams.on_connection
-        pumps = Pumps.start(
-            out, err, bounds=bounds, streams=self.streams, edges=self.edges, ending=self.ending
-        )
+        pumps = self.pump(out, err, self.request.limits)
         side: list[asyncio.Future[None]] = []
         if not self._feed_at_once():
             side.append(asyncio.ensure_future(self._feed()))
@@ -133,29 +124,17 @@ class Call:
     async def _until_answered(self) -> dict[str, object]:
         """The server's answer; empty when the worker had to be ended or ended itself."""
         answer = asyncio.ensure_future(self.worker.receive())
-        cancelled = asyncio.ensure_future(self.cancel.wait())
         try:
-            await asyncio.wait(
-                (answer, cancelled, self.ending.future),
-                timeout=self.request.limits.wall,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            if not answer.done():
-                await self._end_early(answer)
+            if reason := await self.reason_before(answer, self.request.limits.wall):
+                self.worker.retired = f"a call was ended ({reason.kind})"
+                message, grace = self.request.cancel_message, self.request.grace
+                await ask_to_end(reason, self.stdin, message, answer, grace)
             if answer.done() and answer.result():
                 return answer.result()
             await self.worker.process.end()
             return {}
         finally:
-            await stop(answer, cancelled)
-
-    async def _end_early(self, answer: asyncio.Future[dict[str, object]]) -> None:
-        reason = self.ending.because_early(self.cancel.is_set(), self.request.limits.wall)
-        self.worker.retired = f"a call was ended ({reason.kind})"
-        if self.request.cancel_message and reason.kind in ("cancelled", "timeout"):
-            writing = asyncio.ensure_future(write_all(self.stdin, self.request.cancel_message))
-            await asyncio.wait((answer,), timeout=self.request.grace)
-            await stop(writing)
+            await stop(answer)
 
     def _feed_at_once(self) -> bool:
         """Write a request that fits into the pipe, as most do."""

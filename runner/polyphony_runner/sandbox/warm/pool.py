@@ -56,7 +56,7 @@ class WarmPool:
     async def _call(self, warm: WarmSpec, request: Request, streams: Streams, cancel: asyncio.Event) -> Exit:
         worker = await self._acquire(warm)
         try:
-            return await Call(worker, request, streams, cancel).run()
+            return await Call(streams, cancel, worker, request).run()
         except BaseException:
             worker.retired = worker.retired or "a call failed"
             raise
