@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 from sqlalchemy import Select, func, select
@@ -117,6 +117,9 @@ class PackageView:
         )
 
 
+_COLUMNS = [one.name for one in fields(VersionView) if one.name not in ("name", "keywords")]
+
+
 def find_package(session: Session, owner: str, name: str) -> PackageView:
     """A package and all its versions. Raises UnknownError PLY4205."""
     package = session.scalar(select(Package).where(Package.owner == owner, Package.name == name))
@@ -158,28 +161,9 @@ def counts(session: Session) -> tuple[int, int]:
 
 
 def view_of(package: Package, row: Version) -> VersionView:
-    """The frozen value of a row."""
-    return VersionView(
-        name=package.full_name,
-        version=row.version,
-        kind=row.kind,
-        role=row.role,
-        summary=row.summary,
-        license=row.license,
-        keywords=tuple(row.keywords),
-        commit=row.commit,
-        tree=row.tree,
-        permissions_digest=row.permissions_digest,
-        permissions=row.permissions,
-        dependencies=row.dependencies,
-        document=row.document,
-        readme=row.readme,
-        source=row.source,
-        bundle=row.bundle,
-        signer=row.signer,
-        index=row.index,
-        published=row.published,
-    )
+    """The frozen value of a row: its columns under their own names."""
+    columns = {name: getattr(row, name) for name in _COLUMNS}
+    return VersionView(name=package.full_name, keywords=tuple(row.keywords), **columns)
 
 
 def highest(versions: Sequence[str]) -> str:
