@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from polyphony_cli.console import Console
+
+if TYPE_CHECKING:
+    from polyphony_runner.runs.assemble import AssembledRun
 
 
 @click.command()
@@ -75,7 +79,6 @@ def command(
     """
     from polyphony_cli.run_verbs import ask_consent, execute, fetch_missing, home_of
     from polyphony_runner.runs.assemble import RunRequest, assemble
-    from polyphony_runner.runs.features import not_acted_on
     from polyphony_runner.runs.installed import locate
     from polyphony_runner.runs.session import begin
 
@@ -99,12 +102,19 @@ def command(
     )
     assembled = assemble(request, home, place.packages)
     session = begin(assembled, home)
+    _announce(console, assembled, unsafe_no_sandbox=unsafe_no_sandbox)
+    return execute(console, session)
+
+
+def _announce(console: Console, assembled: AssembledRun, *, unsafe_no_sandbox: bool) -> None:
+    """What the person should know before the first node starts."""
+    from polyphony_runner.runs.features import not_acted_on
+
     console.say(f"run {assembled.folder.run}")
     if unused := not_acted_on(assembled.melody):
         console.say(f"note: this version does nothing yet with config.{', config.'.join(unused)}")
     if unsafe_no_sandbox:
         console.say("warning: nodes run without isolation, as the flag says; the journal records it")
-    return execute(console, session)
 
 
 def _refuse_later_flags(melody: str, *, cluster: bool, detach: bool) -> None:
