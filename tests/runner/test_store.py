@@ -14,6 +14,7 @@ from threading import Barrier
 import pytest
 
 from polyphony_runner.errors import ClientError
+from polyphony_runner.files import shared
 from polyphony_runner.folders import read_folder
 from polyphony_runner.store import FolderStore, PackageStore
 from polyphony_schemas.errors import TrustError
@@ -214,6 +215,17 @@ def test_the_folder_is_private_and_holds_nothing_else(tmp_path: Path) -> None:
     assert names(store.root) == [TREE, f"{TREE}.graph.json"]
     store.remove(TREE)
     assert names(store.root) == []
+
+
+def test_what_a_living_writer_has_begun_is_left_alone(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "store")
+    begun = store.root / ".new-of-another"
+    with shared(store.root / ".writing", lambda: None):
+        begun.mkdir()
+        store.add(TREE, ENTRIES)
+        assert begun.is_dir()
+    store.write_beside(TREE, "graph", b"{}")
+    assert not begun.exists()
 
 
 def test_a_folder_that_cannot_be_made_is_not_safe_to_write(tmp_path: Path) -> None:
