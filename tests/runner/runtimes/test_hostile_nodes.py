@@ -13,6 +13,7 @@ import pytest
 from polyphony_schemas.graph.model import Limits
 from support.runtimes_index import Index, serving
 from support.runtimes_nodes import Bench
+from support.sandbox_box import processes_with
 
 ANY: dict[str, object] = {"schema": {}}
 FREE = {"outputs": {"out": ANY}, "inputs": {"x": ANY}}
@@ -23,18 +24,6 @@ MARK = "9{:08d}"
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
-
-
-def processes_with(mark: str) -> list[int]:
-    """Live processes whose words hold ``mark``."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and mark.encode() in (entry / "cmdline").read_bytes():
-                found.append(int(entry.name))
-        except OSError:
-            continue
-    return found
 
 
 def test_the_home_and_other_files_of_the_host_are_not_there(bench: Bench) -> None:
