@@ -18,9 +18,9 @@ def running_browser() -> Iterator[Browser]:
         yield running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def package(registry: Running, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The only package of this name in the registry that all tests share."""
+    """The only package of this name in the registry, which is as old as the session too."""
     invitation = registry.invite("player", "brass")
     publisher = Publisher(tmp_path_factory.mktemp("brass"), invitation.token, "brass")
     answer = publisher.publish(registry.url, publisher.work_tree("flugelhorn"))
