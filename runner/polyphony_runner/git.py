@@ -1,5 +1,8 @@
 """The author's side of git: questions to the ``git`` binary, with the machine's configuration kept out where it lies.
 
+A folder may come from anywhere with a ``.git`` in it, whose settings name programs that git would start by itself:
+monitors, hooks, filters, helpers that fetch missing objects. None of them is started.
+
 Object bytes come from ``cat-file --batch``, never from a checkout or ``git archive``: both change bytes
 (line endings, filters, export attributes).
 """
@@ -22,12 +25,16 @@ _REPOSITORY_VARIABLES = frozenset(
     for name in ("DIR", "WORK_TREE", "INDEX_FILE", "OBJECT_DIRECTORY", "COMMON_DIR", "PREFIX", "NAMESPACE")
 )
 
+_NO_PROGRAMS = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
+# The person's own filters (of the machine or the user) stay.
+_FOLDERS_OWN = (b"local", b"worktree")
+
 
 def git(folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> bytes:
     """Run git in ``folder`` and return its stdout; PLY6701 without git, PLY6702 when it fails."""
     try:
         done = subprocess.run(
-            ["git", *arguments],
+            ["git", *_NO_PROGRAMS, *arguments],
             cwd=folder,
             env=_environment(environment),
             stdin=subprocess.DEVNULL,
@@ -77,9 +84,26 @@ def changed_files(root: Path) -> list[str] | None:
         git(root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
     except ClientError:
         return None
-    flags = ("--porcelain", "-z", "--no-renames", "--untracked-files=normal", "--ignore-submodules=none")
-    told = git(root, "status", *flags).split(b"\0")
+    flags = ("--porcelain", "-z", "--no-renames", "--untracked-files=normal", "--ignore-submodules=all")
+    told = git(root, "status", *flags, environment=_no_filters(root)).split(b"\0")
     return [os.fsdecode(entry[3:]) for entry in told if entry]
+
+
+def _no_filters(root: Path) -> dict[str, str]:
+    """The variables that switch the folder's own filters off; git would start them to compare files."""
+    try:
+        told = git(root, "config", "-z", "--show-scope", "--name-only", "--get-regexp", r"^filter\.")
+    except ClientError:  # there are none
+        return {}
+    words = told.split(b"\0")
+    keys = [key for scope, key in zip(words[::2], words[1::2], strict=False) if scope in _FOLDERS_OWN]
+    drivers = dict.fromkeys(os.fsdecode(key).rpartition(".")[0] for key in keys)
+    values = {"clean": "", "process": "", "required": "false"}
+    settings = [(f"{driver}.{name}", value) for driver in drivers for name, value in values.items()]
+    variables = {"GIT_CONFIG_COUNT": str(len(settings))}
+    for number, (key, value) in enumerate(settings):
+        variables |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return variables
 
 
 class ObjectReader:
@@ -88,7 +112,7 @@ class ObjectReader:
     def __init__(self, repository: Path) -> None:
         try:
             self._process = subprocess.Popen(
-                ["git", "cat-file", "--batch"],
+                ["git", *_NO_PROGRAMS, "cat-file", "--batch"],
                 cwd=repository,
                 env=_environment({"GIT_NO_REPLACE_OBJECTS": "1"}),
                 stdin=subprocess.PIPE,
@@ -146,6 +170,7 @@ def _environment(extra: Mapping[str, str] | None) -> dict[str, str]:
         "GIT_TERMINAL_PROMPT": "0",
         "LC_ALL": "C",
         "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_ALLOW_PROTOCOL": "none",
         **(extra or {}),
     }
 

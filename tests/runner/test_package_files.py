@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 from polyphony_runner.errors import ClientError
 from polyphony_runner.manifest import find_manifest
 from polyphony_runner.package_files import read_commit, read_package_files
+from polyphony_runner.runs.overrides import read_overrides
+from polyphony_schemas.errors import PolyphonyError
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -125,3 +128,60 @@ def test_a_folder_far_too_big_is_refused_before_it_is_read(package: Path) -> Non
     with pytest.raises(ClientError) as refused:
         read_package_files(package)
     assert refused.value.code == "PLY6201"
+
+
+@pytest.fixture
+def hostile(package: Path) -> Path:
+    """A folder from anywhere, whose ``.git`` names programs; the file ``started`` says that one of them ran."""
+    program = package.parent / "program"
+    program.write_text(f"#!/bin/sh\ntouch '{package.parent}/started'\nexit 1\n")
+    program.chmod(0o755)
+    (package / ".gitattributes").write_text("*.yaml filter=a=b\n*.sh filter=c\n")
+    (package / "melody.local.yaml").write_text("overrides: {}\n")
+    commit(package)
+    settings = {
+        "core.fsmonitor": str(program),
+        "filter.a=b.clean": str(program),
+        "filter.c.process": str(program),
+        "filter.c.required": "true",
+        "extensions.partialClone": "origin",
+        "remote.origin.promisor": "true",
+        "remote.origin.url": f"ext::{program}",
+        "protocol.ext.allow": "always",
+    }
+    for name, value in settings.items():
+        git(package, "config", name, value)
+    return package
+
+
+def started(folder: Path) -> bool:
+    return (folder.parent / "started").exists()
+
+
+def test_a_folder_starts_no_program_when_it_is_read(hostile: Path) -> None:
+    for name in ("melody.yaml", "nodes/run.sh"):  # git compares what has another time
+        os.utime(hostile / name, (1, 1))
+    assert read_package_files(hostile).commit is not None
+    (hostile / "melody.yaml").write_text("melody: v2\n")
+    assert read_package_files(hostile).commit is None
+    assert not started(hostile)
+    subprocess.run(["git", "status"], cwd=hostile, check=False, capture_output=True, stdin=subprocess.DEVNULL)
+    assert started(hostile)
+
+
+def test_a_folder_starts_no_program_when_objects_are_missing(hostile: Path) -> None:
+    blob = git(hostile, "rev-parse", "HEAD:melody.yaml")
+    (hostile / ".git/objects" / blob[:2] / blob[2:]).unlink()
+    with pytest.raises(ClientError) as caught:
+        read_commit(hostile, "HEAD")
+    assert caught.value.code == "PLY6703"
+    assert not started(hostile)
+    subprocess.run(["git", "cat-file", "-p", blob], cwd=hostile, check=False, capture_output=True)
+    assert started(hostile)
+
+
+def test_a_folder_starts_no_program_when_its_overrides_are_read(hostile: Path) -> None:
+    with pytest.raises(PolyphonyError) as caught:
+        read_overrides(hostile, ())
+    assert caught.value.code == "PLY2411"
+    assert not started(hostile)

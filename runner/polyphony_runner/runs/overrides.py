@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from polyphony_runner.errors import ClientError
+from polyphony_runner.git import git, work_tree_root
 from polyphony_runner.runs.errors import RunError
 from polyphony_schemas.errors import UsageError
 
@@ -64,13 +65,10 @@ def _of_file(folder: Path, *, in_store: bool) -> dict[str, Path]:
 
 
 def _tracked(file: Path) -> bool:
-    try:
-        done = subprocess.run(
-            ["git", "ls-files", "--error-unmatch", file.name],
-            cwd=file.parent,
-            capture_output=True,
-            check=False,
-        )
-    except FileNotFoundError:
+    if work_tree_root(file.parent) is None:
         return False
-    return done.returncode == 0
+    try:
+        git(file.parent, "ls-files", "--error-unmatch", "--", file.name)
+    except ClientError:
+        return False
+    return True
