@@ -21,6 +21,9 @@ VERBS: dict[str, Verb] = {
     "export": Verb("export", "Print a package as YAML or JSON", "polyphony export hello --to json"),
     "run": Verb("run", "Run a melody", "polyphony run ./hello --input name=Ada"),
     "resume": Verb("resume", "Continue a run that was interrupted or halted", "polyphony resume r_01jd3q"),
+    "rerun": Verb(
+        "rerun", "Run again from a point, with other values", "polyphony rerun r_01jd3q --from lint"
+    ),
     "cancel": Verb("cancel", "Cancel a run", "polyphony cancel r_01jd3q"),
     "runs": Verb("runs", "List runs", "polyphony runs --limit 5"),
     "show": Verb("show", "Show one run", "polyphony show r_01jd3q"),

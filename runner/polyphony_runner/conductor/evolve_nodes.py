@@ -16,6 +16,8 @@ from polyphony_schemas.journal import Event
 from polyphony_schemas.values import JsonObject
 
 DIRECTIVE = ("inputs", "parameters", "task", "permissions")
+# Phases of a node that a person may give outputs.
+_UNFINISHED: tuple[Phase, ...] = ("waiting", "ready", "running", "retrying", "parked", "handled", "halted")
 
 
 def node_of(state: RunState, event: Event, *phases: Phase) -> Node:
@@ -68,7 +70,8 @@ def _started(state: RunState, event: Event) -> None:
 
 def _succeeded(state: RunState, event: Event) -> None:
     cached = event.data.get("cached") is True
-    node = node_of(state, event, "ready" if cached else "running", "handled")
+    phases: tuple[Phase, ...] = ("ready",) if cached else ("running", "handled")
+    node = node_of(state, event, *(_UNFINISHED if "edited" in event.data else phases))
     node.cached = cached
     by = event.data.get("by")
     node.by = None if by is None else str(by)
@@ -186,10 +189,10 @@ def _runs_on(node: Node, loop: LoopState) -> bool:
 
 
 def leave(state: RunState, node: Node, event: Event) -> None:
+    """Take a node off every list: nothing is asked of it or for it any more."""
     for table in (
         state.agenda,
         state.ready,
-    """Take a node off every list: nothing is asked of it or for it any more."""
         state.lookups,
         state.running,
         state.interrupts,
@@ -235,13 +238,13 @@ def again(state: RunState, node: Node) -> None:
 
 
 def error_in(event: Event) -> JsonObject:
+    """The error that an event tells."""
     error = event.data.get("error")
     return error if isinstance(error, Mapping) else {"kind": "internal", "message": "", "trace": None}
 
 
 HANDLERS: dict[str, Callable[[RunState, Event], None]] = {
     "node.ready": _ready,
-    """The error that an event tells."""
     "node.started": _started,
     "node.succeeded": _succeeded,
     "node.failed": _failed,
