@@ -1,0 +1,100 @@
+"""Who drives a run, and until when: claiming, giving back, renewing, and what nobody drives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from polyphony_runner.cluster.database import Database
+from polyphony_runner.cluster.schema import SWEEP_LOCK
+
+_CLAIM = """
+UPDATE runs SET owner = %(owner)s, until = now() + make_interval(secs => %(lease)s), due = NULL
+WHERE run = %(run)s AND status = ANY(%(statuses)s)
+  AND (owner IS NULL OR until < now() OR owner = %(owner)s)
+RETURNING next_seq, head
+"""
+_PUT_DOWN = """
+UPDATE runs SET owner = NULL, until = NULL, due = to_timestamp(%(due)s),
+  status = CASE WHEN %(idle)s AND status = 'running' THEN 'waiting' ELSE status END
+WHERE run = %(run)s AND owner = %(owner)s
+RETURNING EXISTS (SELECT FROM messages WHERE messages.run = runs.run)
+"""
+# Open runs that nobody drives and that have something to do, and runs with an attempt that nobody has.
+_FORGOTTEN = """
+SELECT run FROM runs
+WHERE status IN ('running', 'waiting') AND (owner IS NULL OR until < now())
+  AND (status = 'running' OR due <= now() OR EXISTS (SELECT FROM messages WHERE messages.run = runs.run))
+UNION
+SELECT run FROM tasks WHERE owner IS NULL OR until < now()
+LIMIT 1000
+"""
+OPEN = ("running", "waiting")
+UNFINISHED = (*OPEN, "halted")
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """Where the journal of a run ended when its lease was taken."""
+
+    next_seq: int
+    head: str
+
+
+def claim(
+    database: Database, run: str, owner: str, lease: float, statuses: Sequence[str] = OPEN
+) -> Claimed | None:
+    """Take the lease of a run for ``lease`` seconds; None when somebody has it or the run is in no such status."""
+    given = {"run": run, "owner": owner, "lease": lease, "statuses": list(statuses)}
+    rows = database.rows(_CLAIM, given)
+    return Claimed(int(rows[0][0]), str(rows[0][1])) if rows else None
+
+
+def put_down(database: Database, run: str, owner: str, due_ms: int | None, *, idle: bool) -> bool:
+    """Give a run back, ``idle`` when only time (``due_ms``), a signal or a person can make it go on.
+
+    Whether there is something to read for whoever holds it next.
+    """
+    due = None if due_ms is None else due_ms / 1000
+    rows = database.rows(_PUT_DOWN, {"run": run, "owner": owner, "due": due, "idle": idle})
+    return bool(rows and rows[0][0])
+
+
+def renew(database: Database, owners: Sequence[str], worker: str, slots: int, lease: float) -> None:
+    """A sign of life: for the runs held under these names, for the attempts taken, and for the worker itself."""
+    database.rows(
+        "UPDATE runs SET until = now() + make_interval(secs => %s) WHERE owner = ANY(%s)",
+        (lease, list(owners)),
+    )
+    database.rows(
+        "UPDATE tasks SET until = now() + make_interval(secs => %s) WHERE owner = %s", (lease, worker)
+    )
+    database.rows(
+        "INSERT INTO workers (name, slots, until) VALUES (%s, %s, now() + make_interval(secs => %s)) "
+        "ON CONFLICT (name) DO UPDATE SET slots = excluded.slots, until = excluded.until",
+        (worker, slots, lease),
+    )
+
+
+def leave(database: Database, owners: Sequence[str], worker: str) -> None:
+    """This worker ends: what it still holds is free at once."""
+    database.rows("UPDATE runs SET owner = NULL, until = NULL WHERE owner = ANY(%s)", (list(owners),))
+    database.rows("UPDATE tasks SET until = now() WHERE owner = %s", (worker,))
+    database.rows("DELETE FROM workers WHERE name = %s", (worker,))
+
+
+def forgotten(database: Database) -> list[str]:
+    """Runs to ring for; empty when another worker is looking at this moment."""
+    locked = database.rows("SELECT pg_try_advisory_lock(%s)", (SWEEP_LOCK,))[0][0]
+    if not locked:
+        return []
+    try:
+        database.rows("DELETE FROM workers WHERE until < now()")
+        return [str(row[0]) for row in database.rows(_FORGOTTEN)]
+    finally:
+        database.rows("SELECT pg_advisory_unlock(%s)", (SWEEP_LOCK,))
+
+
+def living_workers(database: Database) -> int:
+    """How many slots there are in all living workers."""
+    return int(database.rows("SELECT coalesce(sum(slots), 0) FROM workers WHERE until > now()")[0][0])
