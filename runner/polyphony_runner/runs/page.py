@@ -131,9 +131,7 @@ def _outputs(outputs: JsonValue) -> str:
 
 def _value(value: JsonValue) -> str:
     if isinstance(value, Mapping) and {"digest", "name", "size"} <= value.keys():
-        return (
-            f"{escape(str(value['name']))}, {value['size']} bytes <code>{escape(str(value['digest']))}</code>"
-        )
+        return f"{escape(str(value['name']))}, {escape(str(value['size']))} bytes <code>{escape(str(value['digest']))}</code>"
     if isinstance(value, str):
         return f"<pre>{escape(value)}</pre>"
     return f"<pre>{escape(json.dumps(value, ensure_ascii=False, indent=1))}</pre>"

@@ -30,7 +30,11 @@ class Tags(HTMLParser):
 
 def test_the_page_holds_outcome_timeline_and_nodes_and_escapes_everything(tmp_path: Path) -> None:
     melody = compiled(
-        {"a": work("./bad"), "b": core("set", {"v": HOSTILE})}, outputs={"text": "${ b.v }", "n": "${ [1] }"}
+        {
+            "a": work("./bad"),
+            "b": core("set", {"v": HOSTILE, "file": {"digest": HOSTILE, "name": HOSTILE, "size": HOSTILE}}),
+        },
+        outputs={"text": "${ b.v }", "n": "${ [1] }", "file": "${ b.file }"},
     )
     played = Player(tmp_path).play(melody, {"*": lambda a, s: Failure("exit", HOSTILE)})
     record = RunRecord(RunId("r_1"), f"x{HOSTILE}", "1.0.0", "/", "/", True, None, {}, {}, True)
