@@ -90,9 +90,10 @@ MACHINE: dict[str, Numbers] = {
     "ustat": (136, None),
     "sysfs": (139, None),
 }
-# segments and queues that live on in the kernel's memory, in no process: limits of processes do not count them
+# segments, sets and queues that live on in the kernel's memory, in no process: limits of processes do not count them
 SYSTEM_V: dict[str, Numbers] = {
     "shmget": (29, 194),
+    "semget": (64, 190),
     "msgget": (68, 186),
 }
 # flags behind a pointer (glibc falls back to clone); io_uring would do calls that no filter sees
