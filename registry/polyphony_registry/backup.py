@@ -35,6 +35,8 @@ def write_backup(settings: Settings, target: Path) -> int:
                 tar.add(copy, settings.database.name)
                 for path in _kept(settings):
                     tar.add(path, str(path.relative_to(settings.data)), recursive=False)
+            file.flush()
+            os.fsync(file.fileno())
         Path(draft).replace(target)
     except BaseException:
         Path(draft).unlink(missing_ok=True)
@@ -82,7 +84,8 @@ def _unpack(file: Path, folder: Path) -> None:
                     )
                 _write(tar, member, folder / member.name)
     except (OSError, tarfile.TarError, EOFError) as error:
-        raise SetupError("PLY4014", f"{str(file)!r} cannot be unpacked: {error}", hint=_NO_BACKUP) from None
+        why = next(iter(str(error).splitlines()), "").rstrip(":")  # tarfile lists every method it tried
+        raise SetupError("PLY4014", f"{str(file)!r} cannot be unpacked: {why}", hint=_NO_BACKUP) from None
     (folder / "git").mkdir(mode=0o700, exist_ok=True)
 
 
