@@ -108,8 +108,10 @@ def free_port(host: str, port: int) -> int:
         except (OSError, OverflowError) as error:
             raise SetupError(
                 "PLY4011",
-                f"cannot listen on {host}:{port}: {error}",
-                hint="choose another --port, or 0 for a free one",
+                f"cannot listen on {host}:{port}: {(getattr(error, 'strerror', None) or str(error)).lower()}",
+                hint="--host takes an address of this machine, such as 127.0.0.1"
+                if isinstance(error, socket.gaierror)
+                else "choose another --port, or 0 for a free one",
             ) from None
         return int(probe.getsockname()[1])
 

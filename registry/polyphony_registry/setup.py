@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ class Invitation:
 def initialise(settings: Settings, owner: str, namespaces: Sequence[str], *, now: int) -> Invitation:
     """Make a registry in an empty or new folder.
 
-    Raises SetupError PLY4007 when one is there already, NamingError for names that cannot be had.
+    Raises SetupError PLY4007 when one, or anything else, is there already, NamingError for names that cannot be had.
     """
     require_git()
     _check_origin(settings)
@@ -58,9 +59,20 @@ def initialise(settings: Settings, owner: str, namespaces: Sequence[str], *, now
         )
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings.data.chmod(0o700)
-    make_log_key(settings)
-    invitation = _first_rows(settings, owner, namespaces, now=now)
-    settings.save()
+    if any(settings.data.iterdir()):
+        raise SetupError(
+            "PLY4007",
+            f"{str(settings.data)!r} is not empty, and holds no whole registry",
+            hint="look at what is there and remove it, or choose another --data",
+        )
+    try:
+        make_log_key(settings)
+        invitation = _first_rows(settings, owner, namespaces, now=now)
+        settings.save()
+    except BaseException:  # a refused name too: the next try finds the folder as this one did
+        for made in settings.data.iterdir():
+            shutil.rmtree(made) if made.is_dir() else made.unlink()
+        raise
     return invitation
 
 

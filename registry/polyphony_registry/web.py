@@ -125,8 +125,20 @@ def register_error_handlers(app: Flask) -> None:
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response:
         status = error.code or 500
-        code = "PLY4002" if status == 404 else "PLY4003"
-        return _answer(RegistryError(code, error.description or error.name, status=status), status)
+        ours = RegistryError(
+            "PLY4003",
+            f"{request.method} {request.path!r}: {error.name.lower()}",
+            hint="see /api/v1/openapi.json",
+            status=status,
+        )
+        if status == 404:
+            ours = RegistryError(
+                "PLY4002",
+                f"nothing is served under {request.path!r}",
+                hint="compare the address: a registry's has no path of its own, as polyphony registry add printed it",
+                status=status,
+            )
+        return _answer(ours, status)
 
     @app.errorhandler(Exception)
     def _bug(error: Exception) -> Response:

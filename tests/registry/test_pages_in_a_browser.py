@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -71,3 +72,30 @@ def test_the_first_tab_reaches_the_content(running_browser: Browser, registry: R
         page.keyboard.press("Tab")
         page.keyboard.press("Enter")
         page.wait_for_url("**/#content")
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_no_readme_breaks_out_of_its_column(
+    running_browser: Browser, registry: Running, tmp_path: Path, width: int
+) -> None:
+    owner = f"wide{width}"
+    publisher = Publisher(tmp_path, registry.invite(owner, owner).token, owner)
+    word, row = "a" * 300, "|".join("cell_that_is_long_and_unbroken" for _ in range(12))
+    readme = f"# {word}\n\nhttps://example.org/{word}\n\n`{word}`\n\n    {word}\n\n|{row}|\n|{'|'.join('-' * 12)}|\n|{row}|\n"
+    tree = publisher.work_tree("n" * 40, {"README.md": readme}, summary="s" * 200)
+    assert publisher.publish(registry.url, tree).status == 201
+    with page_of(running_browser, width=width) as (page, _):
+        for path in (f"/{owner}/{'n' * 40}", f"/{owner}", f"/search?q={'n' * 40}", f"/{owner}/{'x' * 400}"):
+            page.goto(registry.url + path)
+            assert not overflows(page), path
+
+
+def test_a_page_that_is_not_there_offers_the_search_for_it(
+    running_browser: Browser, registry: Running
+) -> None:
+    with page_of(running_browser) as (page, _):
+        page.goto(f"{registry.url}/nobody/knows/this/page")
+        assert page.get_by_role("heading", level=1).inner_text() == "Not here"
+        assert page.get_by_text("Nothing is served under '/nobody/knows/this/page'").is_visible()
+        page.get_by_role("link", name="Search for “nobody knows this page”").click()
+        page.wait_for_url("**/search?q=nobody%20knows%20this%20page")

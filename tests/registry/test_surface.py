@@ -202,6 +202,41 @@ def test_refuses_origins_that_no_checkpoint_can_carry(tmp_path: Path, origin: st
     assert not (tmp_path / "d").exists()
 
 
+def test_a_registry_that_was_refused_can_be_made_under_another_name(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path / "d", origin="registry.example")
+    with pytest.raises(PolyphonyError, match="is no account name"):
+        initialise(settings, "Ada Lovelace", ["acme"], now=1)
+    assert list(settings.data.iterdir()) == []
+    assert initialise(settings, "ada", ["acme"], now=1).namespaces == ("acme",)
+
+
+def test_a_registry_is_made_over_nobodys_files(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("dear")
+    with pytest.raises(SetupError, match="is not empty") as refused:
+        initialise(Settings(data=tmp_path, origin="registry.example"), "ada", ["acme"], now=1)
+    assert refused.value.code == "PLY4007"
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_an_error_of_the_database_still_gets_its_page(app: Flask) -> None:
+    database = sqlite3.connect(services_of(app).settings.data / "registry.sqlite")
+    database.execute("ALTER TABLE namespace RENAME TO gone")
+    database.close()
+    answer = app.test_client().get("/", headers={"Accept": "text/html"})
+    assert (answer.status_code, answer.mimetype) == (500, "text/html")
+    assert "The registry failed" in answer.text
+    assert "PLY4000" in answer.text
+
+
+def test_a_path_that_is_not_served_is_answered_in_our_words(app: Flask) -> None:
+    answer = app.test_client().get("/a/b/c/d/e")
+    assert (answer.status_code, answer.get_json()["code"]) == (404, "PLY4002")
+    assert answer.get_json()["detail"] == "nothing is served under '/a/b/c/d/e'"
+    assert "registry add" in answer.get_json()["hint"]
+    wrong = app.test_client().delete("/api/v1/whoami").get_json()
+    assert (wrong["code"], wrong["detail"]) == ("PLY4003", "DELETE '/api/v1/whoami': method not allowed")
+
+
 def test_the_data_folder_is_private(tmp_path: Path) -> None:
     settings, _ = new_registry(tmp_path / "data")
     assert settings.data.stat().st_mode & 0o777 == 0o700

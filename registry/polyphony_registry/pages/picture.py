@@ -26,6 +26,7 @@ _RADIUS = 6
 _TITLE = 20
 _LINE = 30
 _UNDER_PILL = 7
+_THUMBNAIL_HEIGHT = 320
 _GLYPHS = {
     "file": ("M2 1h5l3 3v7H2z M7 1v3h3", "reads or writes files"),
     "network": ("M6 1a5 5 0 1 0 .01 0z M1 6h10 M6 1c-3 3-3 7 0 10 M6 1c3 3 3 7 0 10", "talks to the network"),
@@ -46,7 +47,10 @@ def draw(score: Score, label: str) -> str:
 def miniature(score: Score) -> str:
     """The same score as a thumbnail without words, for lists; hidden from those who do not see it."""
     placed = lay_out(score)
-    size = f'viewBox="0 0 {round(placed.width)} {round(placed.height)}" preserveAspectRatio="xMinYMid meet"'
+    # A small score is not blown up: its cards look like those of its neighbours in a list.
+    height = max(placed.height, _THUMBNAIL_HEIGHT)
+    box = f"0 {round((placed.height - height) / 2)} {round(placed.width)} {round(height)}"
+    size = f'viewBox="{box}" preserveAspectRatio="xMinYMid meet"'
     head = f'<svg class="miniature" {size} aria-hidden="true" focusable="false">'
     return "".join([head, *_thumbnail(placed), "</svg>"])
 

@@ -6,7 +6,7 @@ import hashlib
 from functools import lru_cache
 from importlib import resources
 
-from flask import Blueprint, Flask, Response, redirect, render_template
+from flask import Blueprint, Flask, Response, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from polyphony_registry.binding import add_line
@@ -107,10 +107,17 @@ def register_error_page(app: Flask) -> None:
     """People get a page for an error, programs get problem+json."""
 
     def error_page(error: PolyphonyError, status: int) -> Response:
-        response = _page("error.html", error=error, status=status)
-        response.status_code = status
-        response.headers["Cache-Control"] = "no-store"
-        return response
+        # Nothing is read for it: it may be the database that failed.
+        wanted = request.path.strip("/").replace("/", " ")[:100] if status == 404 else ""
+        body = render_template(
+            "error.html",
+            asset=asset,
+            origin=services().settings.origin,
+            error=error,
+            status=status,
+            wanted=wanted,
+        )
+        return Response(body, status, {"Cache-Control": "no-store"}, mimetype="text/html")
 
     app.extensions["polyphony-error-page"] = error_page
 
