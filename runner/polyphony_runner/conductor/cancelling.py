@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from polyphony_runner.conductor import mutexes
+from polyphony_runner.conductor.awaiting import withdraw
 from polyphony_runner.conductor.loops import pending
 from polyphony_runner.conductor.state import Frame, Node, RunState
 
@@ -20,6 +22,8 @@ def cancel_node(state: RunState, node: Node, reason: str) -> None:
     state.ready.pop(node.path, None)
     state.lookups.pop(node.path, None)
     state.rejections.pop(node.path, None)
+    state.mail.outbox.pop(node.path, None)
+    withdraw(state, node, consumed=False)
     if node.path in state.running:
         state.interrupts[node.path] = reason
         state.agenda.pop(node.path, None)
@@ -65,6 +69,8 @@ def release(state: RunState, node: Node) -> None:
 
 def leave_round(state: RunState, node: Node) -> None:
     """A node is over with all that belongs to it: its round may end, or what the handler was for goes on."""
+    if node.spec.mutex is not None:
+        mutexes.release(state, node)
     duty = node.duty
     if duty is None:
         node.frame.open -= 1

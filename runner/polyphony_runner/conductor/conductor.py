@@ -10,16 +10,21 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from polyphony_runner.conductor.assignments import RunContext, assign
 from polyphony_runner.conductor.conclude import conclude
 from polyphony_runner.conductor.decide import decide
 from polyphony_runner.conductor.evolve import evolve
 from polyphony_runner.conductor.executor import Done, Executor, Lost, Said
+from polyphony_runner.conductor.lock_keeper import LockKeeper, MemoryLocks
+from polyphony_runner.conductor.mail import Signal
 from polyphony_runner.conductor.moment import Draft, Moment
+from polyphony_runner.conductor.mutexes import regaining
 from polyphony_runner.conductor.pure_nodes import Found, PureNodes
+from polyphony_runner.conductor.requests import ApproveRequest, Posted, SignalRequest
 from polyphony_runner.conductor.state import RunState
 from polyphony_runner.conductor.storage import ValueStore
 from polyphony_runner.journal.protocol import Journal
@@ -56,8 +61,21 @@ class Interrupt:
     """Somebody wants the run halted now."""
 
 
+Request: TypeAlias = CancelRequest | SignalRequest | ApproveRequest | Interrupt
+# Brings a signal to every other unfinished run of the melody; how many it reached.
+Post: TypeAlias = Callable[[Signal], Awaitable[int]]
+
+
+async def _nobody(signal: Signal) -> int:
+    del signal
+    return 0
+
+
 def _wall_clock() -> int:
     return time.time_ns() // 1_000_000
+
+
+_Message: TypeAlias = Done | Said | Found | Lost | Posted | Request
 
 
 @dataclass(slots=True)
@@ -76,10 +94,13 @@ class Conductor:
     # Asked whenever nothing can be decided: whether to leave the run as it is, for whoever takes it up next.
     put_down: Callable[[RunState], bool] = field(default=lambda _state: False)
     pure: PureNodes = field(default_factory=PureNodes)
+    keeper: LockKeeper = field(default_factory=lambda: LockKeeper(MemoryLocks()))
     _batch: list[Event] = field(default_factory=list)
     _starts: list[tuple[Assignment, float | None]] = field(default_factory=list)
     _refused: list[Done] = field(default_factory=list)
-    _inbox: deque[Done | Said | Found | Lost | CancelRequest | Interrupt] = field(default_factory=deque)
+    post: Post = _nobody
+    _inbox: deque[_Message] = field(default_factory=deque)
+    _posts: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _told: set[str] = field(default_factory=set)
     _progress: dict[str, int] = field(default_factory=dict)
@@ -95,6 +116,9 @@ class Conductor:
                 await self._wait()
                 self._absorb()
         finally:
+            for task in self._posts.values():
+                task.cancel()
+            await self.keeper.close()
             self.logs.close()
         return self.state
 
@@ -118,8 +142,8 @@ class Conductor:
             for event in batch:
                 self.observer(event, self.state)
 
-    def request(self, request: CancelRequest | Interrupt) -> None:
-        """Ask for a cancel or an interrupt, from the event loop's thread."""
+    def request(self, request: Request) -> None:
+        """Ask for something, from the event loop's thread."""
         self._put(request)
 
     def report(self, message: Done | Said | Lost) -> None:
@@ -133,7 +157,7 @@ class Conductor:
     def settle(self, request: CancelRequest) -> None:
         """Cancel without starting anything: of a run that no process executes. What is left stays halted."""
         self.record(request.draft)
-        while drafts := decide(self.state, self._moment()):
+        while drafts := decide(self.state, replace(self._moment(), locks=self.state.shared)):
             if any(self._starts_program(draft) for draft in drafts):
                 break
             self.record(*drafts)
@@ -150,7 +174,7 @@ class Conductor:
     def _over(self) -> bool:
         return self.state.finished or self.state.status == "halted"
 
-    def _put(self, message: Done | Said | Found | Lost | CancelRequest | Interrupt) -> None:
+    def _put(self, message: _Message) -> None:
         self._inbox.append(message)
         self._wake.set()
 
@@ -185,7 +209,7 @@ class Conductor:
 
     def _moment(self) -> Moment:
         now = max(self.state.now_ms, self.clock())
-        return Moment(now, self.luck(), self.pure.to_start(self.state))
+        return Moment(now, self.luck(), self.pure.to_start(self.state), self.keeper.held)
 
     def _prepared(self, draft: Draft) -> Draft:
         """Before an extension's start is recorded its assignment is made, so that the journal holds its grants."""
@@ -209,18 +233,26 @@ class Conductor:
         refused, self._refused = self._refused, []
         for done in refused:
             self._put(done)
+        self.keeper.tend(self.state.shared, self._wake.set)
+        for path in self.state.mail.outbox.keys() - self._posts.keys():
+            self._posts[path] = asyncio.ensure_future(self._post(path, self.state.mail.outbox[path]))
         for path in self.state.interrupts.keys() - self._told:
             self._told.add(path)
             self.executor.cancel(path)
 
+    async def _post(self, path: str, signal: Signal) -> None:
+        self._put(Posted(path, await self.post(signal)))
+
     async def _wait(self) -> None:
         if self._inbox:
             return
-        if not (self.state.running or self.state.timers or self.state.lookups):
+        state = self.state
+        if not (state.running or state.timers or state.lookups or state.awaiting or state.mail.outbox or state.shared):
             raise PolyphonyError("PLY2299", "the run can neither go on nor end", hint="report this as a bug")
         self._wake.clear()
         timeout = None
-        if self.state.timers and not self._interrupting and self.state.halting is None:
+        held_back = self.state.halting is not None or regaining(self.state, self.keeper.held)
+        if self.state.timers and not self._interrupting and not held_back:
             timeout = max(0.0, (self.state.timers[0][0] - self.clock()) / 1000)
         try:
             async with asyncio.timeout(timeout):
@@ -245,8 +277,20 @@ class Conductor:
                 case CancelRequest() as request:
                     if self.state.ending is None or not request.undo:
                         self.record(request.draft)
+                case SignalRequest() | ApproveRequest() as request:
+                    if (draft := request.draft(self.state)) is not None:
+                        self.record(draft)
+                case Posted() as posted:
+                    self._posted(posted)
                 case Interrupt():
                     self._begin_interrupt()
+
+    def _posted(self, posted: Posted) -> None:
+        self._posts.pop(posted.path, None)
+        if posted.path in self.state.mail.outbox:
+            attempt = self.state.nodes[posted.path].attempt
+            data: dict[str, JsonValue] = {"outputs": {}, "reached": posted.runs}
+            self.record(Draft("node.succeeded", posted.path, attempt, data))
 
     def _done(self, done: Done) -> None:
         self._told.discard(done.path)

@@ -1,9 +1,10 @@
-"""Nodes of the Conductor itself (docs/melody.md, Core nodes): set, merge, raise, stop. No process, no place taken."""
+"""Nodes of the Conductor itself (docs/melody.md, Core nodes): set, merge, switch, raise, stop. No process, no place taken."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from polyphony_runner.conductor import signals, waits
 from polyphony_runner.conductor.directives import DirectiveError, connected, given
 from polyphony_runner.conductor.environment import fill, holds
 from polyphony_runner.conductor.failures import fail
@@ -106,6 +107,9 @@ _ACTS: dict[str, Callable[[RunState, Node, Moment], Draft]] = {
     "set": _set,
     "merge": _merge,
     "switch": _switch,
+    "wait": waits.wait,
+    "approve": waits.approve,
+    "signal": signals.send,
     "raise": _raise,
     "stop": _stop,
 }

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from polyphony_runner.conductor import core_nodes, handlers, loops, once
+from polyphony_runner.conductor import core_nodes, handlers, loops, mutexes, once, waits
+from polyphony_runner.conductor.breakpoints import halt_before
 from polyphony_runner.conductor.directives import DirectiveError, directive
 from polyphony_runner.conductor.environment import fill_outputs, truth
 from polyphony_runner.conductor.failures import fail
@@ -26,10 +27,16 @@ def decide(state: RunState, moment: Moment) -> Drafts:
         return ()
     if state.halting is not None:
         return () if state.running else (handlers.halted(state, state.halting),)
+    if mutexes.regaining(state, moment.locks):
+        return ()
     if state.timers and state.timers[0][0] <= moment.now_ms:
         return (_due(state, moment),)
     for path, step in state.agenda.items():
+        if step == "begin" and state.breakpoints.stops_at(path):
+            return () if state.running else (halt_before(path),)
         return (_decide_one(state, path, step, moment),)
+    if state.wanted and (node := mutexes.granted(state, moment.locks)) is not None:
+        return (_begin(state, node, moment),)
     if len(state.running) < state.melody.concurrency and (first := _next_to_start(state, moment)):
         return (Draft("node.started", first, state.nodes[first].attempt + 1),)
     return ()
@@ -60,7 +67,9 @@ def _scope_ended(state: RunState, frame: Frame, moment: Moment) -> Draft:
 
 
 def _open(state: RunState, node: Node, moment: Moment) -> Draft:
-    return (once if node.once else loops).opened(state, node, moment)
+    if node.once:
+        return once.opened(state, node, moment)
+    return loops.opened(state, node, moment)
 
 
 def _begin(state: RunState, node: Node, moment: Moment) -> Draft:
@@ -69,6 +78,8 @@ def _begin(state: RunState, node: Node, moment: Moment) -> Draft:
         conditions = (*((node.spec.when,) if node.spec.when else ()), *node.spec.conditions)
         if not all(truth(state, node.frame, condition) for condition in conditions):
             return Draft("node.skipped", node.path)
+        if (wait := mutexes.wait_for(state, node, moment)) is not None:
+            return wait
         if node.is_scope or node.spec.kind == "core":
             return _start(node)
         data: dict[str, JsonValue] = {name: value for name, value in directive(state, node).items() if value}
@@ -116,6 +127,7 @@ _NEXT_STEPS: dict[NextStep, Callable[[RunState, Node, Moment], Draft]] = {
     "dead": _dead,
     "cancel": _cancel,
     "loop": loops.step,
+    "deliver": waits.delivered,
     "adopt": handlers.adopt,
     "undone": handlers.undone,
 }
@@ -126,7 +138,6 @@ _WORDS = {"block": "block", "melody": "sub-melody"}
 
 def _due(state: RunState, moment: Moment) -> Draft:
     """The event for the timer that is due: ``evolve`` keeps only timers that still matter."""
-    del moment
     _, kind, path = state.timers[0]
     if path == ROOT:
         limit = (
@@ -136,6 +147,8 @@ def _due(state: RunState, moment: Moment) -> Draft:
         )
         return Draft("run.cancelling", None, None, {"reason": "budget", "message": f"the run {limit}"})
     node = state.nodes[path]
+    if kind == "wait":
+        return waits.due(state, node, moment)
     if kind in ("wall", "spent"):
         limit = (
             f"took longer than {node.header.budget_wall_ms} ms"

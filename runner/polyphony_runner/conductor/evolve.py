@@ -9,7 +9,14 @@ import heapq
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from polyphony_runner.conductor import evolve_handlers, evolve_nodes, evolve_scopes, evolve_waiting
+from polyphony_runner.conductor import (
+    evolve_awaiting,
+    evolve_handlers,
+    evolve_nodes,
+    evolve_scopes,
+    evolve_waiting,
+    signals,
+)
 from polyphony_runner.conductor.cancelling import cancel_all, cancel_frame, cancel_node
 from polyphony_runner.conductor.frames import open_frame
 from polyphony_runner.conductor.state import ROOT, Ending, RunState, RunStatus, run_status
@@ -32,12 +39,14 @@ def evolve(state: RunState, event: Event) -> RunState:
         _resumed(state, event, gap_ms=state.now_ms - previous_ms)
     elif handler is not None:
         handler(state, event)
-    while state.timers and not _matters(state, *state.timers[0][1:]):
+    while state.timers and not _matters(state, *state.timers[0]):
         heapq.heappop(state.timers)
+    if state.status in ("running", "waiting"):
+        state.status = "waiting" if state.idle else "running"
     return state
 
 
-def _matters(state: RunState, kind: str, path: str) -> bool:
+def _matters(state: RunState, due_ms: int, kind: str, path: str) -> bool:
     """Whether a timer still asks for something."""
     if path == ROOT:
         return state.ending is None and not state.undoing.begun and not state.finished
@@ -46,6 +55,8 @@ def _matters(state: RunState, kind: str, path: str) -> bool:
         return False
     if kind == "retry":
         return node.phase == "retrying" and node.cancelling is None
+    if kind == "wait":
+        return node.wait is not None and node.wait.due_ms == due_ms and not node.wait.over
     return node.phase == "running" and node.loop is not None and node.loop.closed is None
 
 
@@ -56,6 +67,7 @@ def _created(state: RunState, event: Event) -> None:
 
 
 def _started(state: RunState, event: Event) -> None:
+    state.breakpoints.resumed(event.data)
     state.started_ms = event.at_ms
     if state.melody.budget_wall_ms is not None:
         state.set_timer(event.at_ms + state.melody.budget_wall_ms, "wall", ROOT)
@@ -66,6 +78,7 @@ def _started(state: RunState, event: Event) -> None:
 
 def _halted(state: RunState, event: Event) -> None:
     state.status, state.halt = "halted", event.data
+    state.breakpoints.halted(event.data)
 
 
 def _resumed(state: RunState, event: Event, *, gap_ms: int) -> None:
@@ -79,6 +92,7 @@ def _resumed(state: RunState, event: Event, *, gap_ms: int) -> None:
             evolve_nodes.lost(state, evolve_nodes.node_of(state, replace(event, node=str(path)), "running"))
         return
     state.status = "running"
+    state.breakpoints.resumed(event.data)
     state.paused_ms += gap_ms
     state.timers = [(due + (gap_ms if kind == "wall" else 0), kind, path) for due, kind, path in state.timers]
     heapq.heapify(state.timers)
@@ -130,4 +144,6 @@ _HANDLERS: dict[str, Callable[[RunState, Event], None]] = {
     **evolve_scopes.HANDLERS,
     **evolve_handlers.HANDLERS,
     **evolve_waiting.HANDLERS,
+    **evolve_awaiting.HANDLERS,
+    **signals.HANDLERS,
 }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 
+from polyphony_runner.conductor import mutexes
+from polyphony_runner.conductor.awaiting import withdraw
 from polyphony_runner.conductor.cancelling import cancel_all, leave_round
 from polyphony_runner.conductor.handlers import open_handler
 from polyphony_runner.conductor.joins import settle_connections
@@ -17,7 +19,16 @@ from polyphony_schemas.values import JsonObject
 
 DIRECTIVE = ("inputs", "parameters", "task", "permissions")
 # Phases of a node that a person may give outputs.
-_UNFINISHED: tuple[Phase, ...] = ("waiting", "ready", "running", "retrying", "parked", "handled", "halted")
+_UNFINISHED: tuple[Phase, ...] = (
+    "waiting",
+    "ready",
+    "running",
+    "retrying",
+    "parked",
+    "handled",
+    "awaiting",
+    "halted",
+)
 
 
 def node_of(state: RunState, event: Event, *phases: Phase) -> Node:
@@ -34,6 +45,7 @@ def node_of(state: RunState, event: Event, *phases: Phase) -> Node:
 def _ready(state: RunState, event: Event) -> None:
     node = node_of(state, event, "waiting", "retrying")
     state.agenda.pop(node.path, None)
+    mutexes.take(state, node)
     if event.data:
         node.directive = {name: values_in(event.data, name) for name in DIRECTIVE}
     make_ready(state, node)
@@ -60,6 +72,7 @@ def _started(state: RunState, event: Event) -> None:
     if node.first_started_ms is None:
         node.first_started_ms = event.at_ms
         node.paused_before_ms = state.paused_ms
+    mutexes.take(state, node)
     if node.is_scope:
         state.agenda[node.path] = "open"
     elif node.spec.kind == "core":
@@ -70,7 +83,7 @@ def _started(state: RunState, event: Event) -> None:
 
 def _succeeded(state: RunState, event: Event) -> None:
     cached = event.data.get("cached") is True
-    phases: tuple[Phase, ...] = ("ready",) if cached else ("running", "handled")
+    phases: tuple[Phase, ...] = ("ready",) if cached else ("running", "handled", "awaiting")
     node = node_of(state, event, *(_UNFINISHED if "edited" in event.data else phases))
     node.cached = cached
     by = event.data.get("by")
@@ -85,7 +98,7 @@ def _succeeded(state: RunState, event: Event) -> None:
 
 
 def _failed(state: RunState, event: Event) -> None:
-    node = node_of(state, event, "waiting", "ready", "running", "retrying", "handled")
+    node = node_of(state, event, "waiting", "ready", "running", "retrying", "handled", "awaiting")
     node.error = error_in(event)
     node.tolerated = event.data.get("final") == "skip"
     if event.data.get("final") == "compensate":
@@ -130,7 +143,9 @@ def _dead(state: RunState, event: Event) -> None:
 
 
 def _cancelled(state: RunState, event: Event) -> None:
-    node = node_of(state, event, "waiting", "ready", "running", "retrying", "parked", "handled", "halted")
+    node = node_of(
+        state, event, "waiting", "ready", "running", "retrying", "parked", "handled", "halted", "awaiting"
+    )
     if event.data.get("reason") == "interrupted":
         leave(state, node, event)
         node.phase = "parked"
@@ -199,6 +214,9 @@ def leave(state: RunState, node: Node, event: Event) -> None:
         state.rejections,
     ):
         table.pop(node.path, None)
+    state.mail.outbox.pop(node.path, None)
+    state.awaiting.pop(node.path, None)
+    withdraw(state, node, consumed=event.type == "node.succeeded")
     if node.once:
         state.frames.pop(node.path, None)
     if node.phase == "running" and node.started_ms is not None:

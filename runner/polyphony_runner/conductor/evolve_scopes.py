@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from polyphony_runner.conductor.cancelling import cancel_frames, release
 from polyphony_runner.conductor.evolve_nodes import node_of
 from polyphony_runner.conductor.frames import open_frame
-from polyphony_runner.conductor.loops import completed, item_of, pending
+from polyphony_runner.conductor.loops import attend, completed, pending
+from polyphony_runner.conductor.maps import item_of
 from polyphony_runner.conductor.state import LoopState, Node, RunState, error_of
 from polyphony_runner.conductor.values import Value, load, value_in, values_in
 from polyphony_runner.journal.errors import JournalError
@@ -26,7 +27,8 @@ def _opened(state: RunState, event: Event) -> None:
     )
     if node.spec.kind == "for_each":
         items = load(value_in(event.data, "items"), state.reader)
-        loop.total = len(items) if isinstance(items, Sequence) else 0
+        loop.total = (len(items) if isinstance(items, Sequence) else 0) + len(node.added)
+        loop.complete = node.completed
         loop.items = items
         loop.results = [None] * loop.total
     elif not node.once:
@@ -37,7 +39,7 @@ def _opened(state: RunState, event: Event) -> None:
     if node.once:
         _begin_once(state, node, loop)
     else:
-        _attend(state, node)
+        attend(state, node)
 
 
 def _begin_once(state: RunState, node: Node, loop: LoopState) -> None:
@@ -61,14 +63,14 @@ def _round(state: RunState, event: Event) -> None:
     loop.last = None
     variables: dict[str, Value] = {}
     if node.spec.kind == "for_each":
-        variables = {node.header.item_name: item_of(state, loop, index), "index": index}
+        variables = {node.header.item_name: item_of(state, node, loop, index), "index": index}
     else:
         variables = {"state": _state_value(state, loop), "round": index}
     state.agenda.pop(node.path, None)
     loop.frames[index] = open_frame(
         state, path, node.spec.body, owner=node, index=index, inputs=loop.inputs, variables=variables
     )
-    _attend(state, node)
+    attend(state, node)
 
 
 def _state_value(state: RunState, loop: LoopState) -> Value:
@@ -90,7 +92,7 @@ def _closed(state: RunState, event: Event) -> None:
     if not (reason == "complete" and node.header.rest == "ignore"):
         cancel_frames(state, node, reason)
     if not node.once:
-        _attend(state, node)
+        attend(state, node)
 
 
 def _round_closed(state: RunState, event: Event) -> None:
@@ -108,7 +110,7 @@ def _round_closed(state: RunState, event: Event) -> None:
     if node.final:
         _drained(state, node)
     else:
-        _attend(state, node)
+        attend(state, node)
 
 
 def _record(state: RunState, node: Node, loop: LoopState, event: Event, index: int) -> None:
@@ -143,13 +145,6 @@ def _drained(state: RunState, node: Node) -> None:
         state.agenda[node.path] = "loop"
     else:
         release(state, node)
-
-
-def _attend(state: RunState, node: Node) -> None:
-    if pending(node) is not None:
-        state.agenda[node.path] = "loop"
-    else:
-        state.agenda.pop(node.path, None)
 
 
 HANDLERS: dict[str, Callable[[RunState, Event], None]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from polyphony_runner.conductor import evolve_handlers
+from polyphony_runner.conductor import evolve_awaiting, evolve_handlers
 from polyphony_runner.conductor.state import RunState
 from polyphony_runner.journal.errors import JournalError
 from polyphony_schemas.journal import Event
@@ -13,6 +13,8 @@ from polyphony_schemas.journal import Event
 WAITS: dict[str, Callable[[RunState, Event], None]] = {
     "fallback": evolve_handlers.fallback,
     "resume": evolve_handlers.halting,
+    "mutex": evolve_handlers.locked_out,
+    **evolve_awaiting.WAITS,
 }
 
 

@@ -22,7 +22,7 @@ from polyphony_runner.conductor.failures import fail
 from polyphony_runner.conductor.instances import has_room, too_many
 from polyphony_runner.conductor.moment import Draft, Moment
 from polyphony_runner.conductor.state import Frame, LoopState, Node, RunState, error_of, iteration
-from polyphony_runner.conductor.values import load, loaded
+from polyphony_runner.conductor.values import loaded
 from polyphony_schemas.errors import ExpressionError, PolyphonyError
 from polyphony_schemas.expressions import evaluate
 from polyphony_schemas.values import JsonValue
@@ -48,6 +48,18 @@ def pending(node: Node) -> Step | None:
     return "finish" if loop.running == 0 and not node.final else None
 
 
+def attend(state: RunState, node: Node) -> None:
+    """Put a scope on the agenda when there is something to do, among what waits when only a signal can go on."""
+    state.awaiting.pop(node.path, None)
+    if pending(node) is not None:
+        state.agenda[node.path] = "loop"
+        return
+    state.agenda.pop(node.path, None)
+    loop = node.loop
+    if node.spec.kind == "for_each" and loop is not None and loop.closed is None and loop.running == 0:
+        state.awaiting[node.path] = None
+
+
 def _open_step(node: Node, loop: LoopState) -> Step | None:
     if node.cancelling is not None:
         return "close"
@@ -57,7 +69,8 @@ def _open_step(node: Node, loop: LoopState) -> Step | None:
         return "close"
     if _may_start(loop):
         return "round"
-    return "close" if loop.running == 0 and loop.next >= loop.total else None
+    over = loop.running == 0 and loop.next >= loop.total and not node.header.open
+    return "close" if over else None
 
 
 def _may_start(loop: LoopState) -> bool:
@@ -78,7 +91,7 @@ def opened(state: RunState, node: Node, moment: Moment) -> Draft:
                 data[name] = _checked_bound(name, fill(state, node.frame, bound, extra))
         if node.spec.kind == "for_each":
             items = fill(state, node.frame, header.items, extra) if header.items else []
-            checked = _checked_items(items, int(str(data.get("max", header.max))))
+            checked = _checked_items(items, int(str(data.get("max", header.max))), len(node.added))
             if not has_room(state, node, len(checked)):
                 return fail(state, node, too_many(node), moment, retryable=False)
             data |= {"items": checked}
@@ -99,11 +112,11 @@ def _checked_bound(name: str, value: JsonValue) -> int:
     return value
 
 
-def _checked_items(items: JsonValue, most: int) -> Sequence[JsonValue]:
+def _checked_items(items: JsonValue, most: int, added: int) -> Sequence[JsonValue]:
     if not isinstance(items, Sequence) or isinstance(items, str):
         raise DirectiveError("PLY2002", f"items gave {type(items).__name__}, expected a list")
-    if len(items) > most:
-        raise DirectiveError("PLY2002", f"{len(items)} items, the scope allows {most}")
+    if len(items) + added > most:
+        raise DirectiveError("PLY2002", f"{len(items) + added} items, the scope allows {most}")
     return items
 
 
@@ -229,10 +242,3 @@ def completed(state: RunState, node: Node, loop: LoopState) -> bool:
     if node.spec.scope_inputs:
         environment["inputs"] = loaded(loop.inputs, state.reader)
     return evaluate(condition, environment) is True
-
-
-def item_of(state: RunState, loop: LoopState, index: int) -> JsonValue:
-    """One item; a long list lies among the artifacts and is read once."""
-    items = load(loop.items, state.reader)
-    loop.items = items
-    return items[index] if isinstance(items, Sequence) else None

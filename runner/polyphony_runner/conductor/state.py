@@ -13,11 +13,14 @@ Invariants:
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
+from polyphony_runner.conductor.breakpoints import Breakpoints
+from polyphony_runner.conductor.mail import Mail, Wait
 from polyphony_runner.conductor.plan import GraphPlan, Plans
 from polyphony_runner.conductor.values import Value, ValueReader
 from polyphony_runner.journal.errors import JournalError
@@ -33,6 +36,7 @@ Phase = Literal[
     "retrying",
     "parked",
     "handled",
+    "awaiting",
     "halted",
     "succeeded",
     "failed",
@@ -43,8 +47,10 @@ Phase = Literal[
 HandlerKind = Literal["fallback", "compensate", "undo"]
 FINAL: frozenset[str] = frozenset({"succeeded", "failed", "skipped", "dead", "cancelled"})
 # What the agenda asks for. ``reject`` fails a node whose incoming ``when`` could not be evaluated, ``adopt`` looks at
-# how a node's fallback ended, ``undone`` at how an undo did.
-NextStep = Literal["begin", "perform", "open", "reject", "dead", "cancel", "loop", "end", "adopt", "undone"]
+# how a node's fallback ended, ``undone`` at how an undo did, ``deliver`` ends a wait with what came.
+NextStep = Literal[
+    "begin", "perform", "open", "reject", "dead", "cancel", "loop", "end", "adopt", "undone", "deliver"
+]
 _FINAL_STATUSES: tuple[RunStatus, ...] = ("succeeded", "failed", "cancelled")
 WAITING, LIVE, DEAD = 0, 1, 2
 ROOT = ""
@@ -118,7 +124,9 @@ class Node:
     """One instance of a node. ``retries`` counts what the retry policy used up, ``attempt`` every start.
 
     ``duty`` is there for an instance of a handler. Of the node that it guards, ``fallbacks`` counts those that were
-    tried, ``handler`` is the one that is at work, ``by`` the one whose outputs the node has.
+    tried, ``handler`` is the one that is at work, ``by`` the one whose outputs the node has. ``sent`` is the attempt in
+    which a ``core/signal`` sent its signal; ``added`` are the items that signals brought to a ``for_each``, and
+    ``completed`` says that one completed it before it opened.
     """
 
     path: str
@@ -145,6 +153,10 @@ class Node:
     handler: Node | None = None
     by: str | None = None
     cached: bool = False
+    wait: Wait | None = None
+    sent: int = 0
+    added: list[Value] = field(default_factory=list)
+    completed: bool = False
 
     @property
     def final(self) -> bool:
@@ -155,7 +167,7 @@ class Node:
     def status(self) -> NodeStatus:
         """The status that people see."""
         match self.phase:
-            case "ready" | "retrying" | "parked" | "halted":
+            case "ready" | "retrying" | "parked" | "halted" | "awaiting":
                 return "waiting"
             case "handled":
                 return "running"
@@ -208,6 +220,10 @@ class Node:
             None if self.handler is None else self.handler.path,
             self.by,
             self.cached,
+            self.wait,
+            self.sent,
+            list(self.added),
+            self.completed,
         )
 
 
@@ -235,6 +251,14 @@ class Ending:
     status: RunStatus
     reason: str
     message: str = ""
+
+
+@dataclass(slots=True)
+class Lock:
+    """A lock of this run: the path of its holder, and who waits, the first first."""
+
+    holder: str
+    queue: deque[str] = field(default_factory=deque)
 
 
 @dataclass(slots=True)
@@ -271,6 +295,7 @@ class RunState:
     status: RunStatus = "running"
     created: JsonObject = field(default_factory=dict)
     caching: bool = False
+    breakpoints: Breakpoints = field(default_factory=Breakpoints)
     inputs: Mapping[str, Value] = field(default_factory=dict)
     root: Frame | None = None
     nodes: dict[str, Node] = field(default_factory=dict)
@@ -283,9 +308,15 @@ class RunState:
     interrupts: dict[str, str] = field(default_factory=dict)
     rejections: dict[str, str] = field(default_factory=dict)
     timers: list[tuple[int, str, str]] = field(default_factory=list)
+    awaiting: dict[str, None] = field(default_factory=dict)
+    mail: Mail = field(default_factory=Mail)
     ending: Ending | None = None
     undoing: Undoing = field(default_factory=Undoing)
+    locks: dict[str, Lock] = field(default_factory=dict)
+    shared: dict[str, str] = field(default_factory=dict)
+    wanted: dict[str, str] = field(default_factory=dict)
     halting: str | None = None
+    halt: JsonObject = field(default_factory=dict)
     outputs: Mapping[str, Value] = field(default_factory=dict)
     error: Error | None = None
     usage: Usage = field(default_factory=Usage)
@@ -298,11 +329,16 @@ class RunState:
         """Whether the run has its last event."""
         return self.status in ("succeeded", "failed", "cancelled")
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing can go on without a person, a signal or time."""
+        busy = self.running or self.ready or self.agenda or self.lookups or self.mail.outbox
+        return not busy and bool(self.awaiting or self.timers)
+
     def set_timer(self, due_ms: int, kind: str, path: str) -> None:
         """Remember that something is due; ``decide`` drops what no longer matters."""
         heapq.heappush(self.timers, (due_ms, kind, path))
 
-    halt: JsonObject = field(default_factory=dict)
     def facts(self) -> dict[str, object]:
         """Everything that replay must give again, comparable with ``==``."""
         return {
@@ -313,11 +349,17 @@ class RunState:
             "agenda": list(self.agenda.items()),
             "ready": list(self.ready),
             "lookups": list(self.lookups),
+            "breakpoints": self.breakpoints.facts(),
             "running": dict(self.running),
             "interrupts": dict(self.interrupts),
+            "awaiting": list(self.awaiting),
+            "mail": self.mail.facts(),
             "ending": self.ending,
             "undoing": self.undoing.facts(),
+            "locks": {key: (lock.holder, list(lock.queue)) for key, lock in self.locks.items()},
+            "shared": (dict(self.shared), dict(self.wanted)),
             "halting": self.halting,
+            "halt": dict(self.halt),
             "outputs": self.outputs,
             "error": self.error,
             "usage": self.usage,
@@ -342,7 +384,6 @@ def iteration(node: Node, index: int) -> str:
     return f"{node.path}[{index}]"
 
 
-            "halt": dict(self.halt),
 def error_of(kind: str, message: str, trace: str | None = None) -> dict[str, JsonValue]:
     """A typed error as events and results carry it."""
     return {"kind": kind, "message": message, "trace": trace}

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 
 from polyphony_runner.artifacts.store import ArtifactStore
-from polyphony_runner.conductor.values import CONTAINERS, INLINE_BYTES, Stored
+from polyphony_runner.conductor.values import CONTAINERS, INLINE_BYTES, SINGLE_VALUES, Stored
 from polyphony_schemas.values import JsonObject, JsonValue
 
 _CACHED_VALUES = 256
@@ -50,9 +50,10 @@ class ValueStore:
                 if large:
                     slim[container] = {name: value for name, value in values.items() if name not in large}
                     kept |= {f"/{container}/{name}": self.store(values[name]) for name in large}
-        if len(_ENCODE(data.get("items"))) > INLINE_BYTES:
-            kept["/items"] = self.store(data["items"])
-            slim["items"] = None
+        for name in SINGLE_VALUES:
+            if len(_ENCODE(data.get(name))) > INLINE_BYTES:
+                kept[f"/{name}"] = self.store(data[name])
+                slim[name] = None
         return {**slim, "stored": kept} if kept else slim
 
     def _remember(self, digest: str, value: JsonValue) -> None:

@@ -10,8 +10,9 @@ from polyphony_schemas.values import JsonObject, JsonValue
 
 # A value whose JSON is longer lies among the artifacts.
 INLINE_BYTES = 16 * 1024
-# The maps (and the one list) in an event's data whose entries may be stored outside.
+# The maps in an event's data whose entries may be stored outside, and the values that may be so themselves.
 CONTAINERS = ("inputs", "parameters", "task", "permissions", "outputs", "state", "next")
+SINGLE_VALUES = ("items", "payload")
 
 
 @dataclass(frozen=True, slots=True)

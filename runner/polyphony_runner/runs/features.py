@@ -9,7 +9,21 @@ from typing import NoReturn
 from polyphony_runner.runs.errors import RunError
 from polyphony_schemas.graph.model import CompiledMelody
 
-_RUNS = frozenset({"computed bounds", "block", "core/switch", "fallback", "compensate", "undo", "halt"})
+_RUNS = frozenset(
+    {
+        "computed bounds",
+        "block",
+        "core/switch",
+        "core/wait",
+        "core/approve",
+        "core/signal",
+        "open map",
+        "fallback",
+        "compensate",
+        "undo",
+        "halt",
+    }
+)
 _NOT_ACTED_ON = frozenset({"notify", "retention"})
 
 
