@@ -2,7 +2,7 @@
 
 ```
 config.yaml  keys/  credentials.json  registries/<origin>/{binding.yaml,note}  store/<tree>/
-envs/<digest>/  artifacts/  cache/  runs/<run>/  melody.lock
+envs/<digest>/  artifacts/  cache/  runs/<run>/  locks/  melody.lock
 ```
 
 Every folder is 0700. ``cache/`` may be deleted at any time; nothing that verification relies on lies there.
@@ -98,6 +98,11 @@ class Home:
     def runs(self) -> Path:
         """One folder for each run."""
         return self.root / "runs"
+
+    @property
+    def locks(self) -> Path:
+        """Locks that runs hold against each other."""
+        return self.root / "locks"
 
     @property
     def lock(self) -> Path:

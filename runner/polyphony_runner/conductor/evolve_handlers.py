@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from polyphony_runner.conductor import evolve_nodes
+from polyphony_runner.conductor import evolve_nodes, mutexes
 from polyphony_runner.conductor.handlers import open_handler, undo_path
 from polyphony_runner.conductor.state import ROOT, RunState
 from polyphony_runner.journal.errors import JournalError
@@ -31,6 +31,11 @@ def halting(state: RunState, event: Event) -> None:
     node.error = evolve_nodes.error_in(event)
     node.loop = None
     state.halting = state.halting or node.path
+
+
+def locked_out(state: RunState, event: Event) -> None:
+    """``node.waiting`` for a mutex: the node begins when it has the lock."""
+    mutexes.queue(state, evolve_nodes.node_of(state, event, "waiting"))
 
 
 def _undo_started(state: RunState, event: Event) -> None:

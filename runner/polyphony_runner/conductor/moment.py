@@ -14,11 +14,13 @@ class Moment:
     """Unix time in milliseconds, and a number from -1 to 1 for the jitter of a retry.
 
     ``missed`` names pure nodes that were looked up without finding a result, in their order: they may be executed.
+    ``locks`` are held against other runs, each for the node whose path it maps to.
     """
 
     now_ms: int
     luck: float = 0.0
     missed: Mapping[str, None] = field(default_factory=dict)
+    locks: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from polyphony_runner.artifacts.store import FolderArtifacts
 from polyphony_runner.conductor.assignments import RunContext
 from polyphony_runner.conductor.conductor import CancelRequest, Conductor, Interrupt, Observer, replay
 from polyphony_runner.conductor.executor import LocalExecutor
+from polyphony_runner.conductor.lock_keeper import LockKeeper
 from polyphony_runner.conductor.moment import Draft
 from polyphony_runner.conductor.pure_nodes import PureNodes, ResultCache
 from polyphony_runner.conductor.state import RunState
@@ -31,6 +32,7 @@ from polyphony_runner.runs.errors import RunError
 from polyphony_runner.runs.folder import RunFolder, RunRecord
 from polyphony_runner.runs.head import sign_head
 from polyphony_runner.runs.logs import RunLogs
+from polyphony_runner.runs.shared_locks import FileLocks
 from polyphony_runner.runs.unchanged import check_unchanged, kept_digests
 from polyphony_runner.runtimes.protocol import Assignment, Failure, Outcome, Runtime, Sink
 from polyphony_schemas.values import JsonValue, TreeId
@@ -83,6 +85,7 @@ class Session:
             logs=RunLogs(self.folder.logs),
             observer=observer,
             pure=PureNodes(self._cache(packages)),
+            keeper=LockKeeper(FileLocks(self.home.locks)),
         )
         self._first_events(conductor)
         if cancel is not None:
