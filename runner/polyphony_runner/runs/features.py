@@ -22,6 +22,7 @@ _RUNS = frozenset(
         "compensate",
         "undo",
         "halt",
+        "mutex",
     }
 )
 _NOT_ACTED_ON = frozenset({"notify", "retention"})
