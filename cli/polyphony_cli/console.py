@@ -159,10 +159,8 @@ def unusable(error: OSError) -> PolyphonyError | None:
     if hint is None:
         return None
     said = (error.strerror or str(error)).lower()
-    where = "output" if error.filename is None else repr(str(error.filename))
-    return PolyphonyError(
-        "PLY7004", f"{where} cannot be used: {said}", hint=hint, details={"errno": error.errno}
-    )
+    what = "writing failed" if error.filename is None else f"{str(error.filename)!r} cannot be used"
+    return PolyphonyError("PLY7004", f"{what}: {said}", hint=hint, details={"errno": error.errno})
 
 
 def report_bug(error: Exception, *, as_json: bool) -> int:

@@ -92,5 +92,12 @@ def _refusal(url: str, answer: Response) -> ClientError:
             "PLY6406", said, hint=f"polyphony login {url.split('/api/', maxsplit=1)[0]}", details=known
         )
     if answer.status == 404:
-        return ClientError("PLY6407", said, hint="polyphony search WORDS finds names", details=known)
+        if not answer.problem():
+            return ClientError(
+                "PLY6407",
+                f"{said}: no Polyphony registry is served there",
+                hint="check the address and the port; polyphony registry serve prints those it serves",
+                details=known,
+            )
+        return ClientError("PLY6407", said, hint="polyphony search WORD finds names", details=known)
     return ClientError("PLY6106", said, hint=hint or "try again later", details=known)

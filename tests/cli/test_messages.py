@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -181,3 +184,42 @@ def test_a_machine_that_cannot_isolate_is_sent_to_the_doctor(
     said = polyphony(hello.parent / "home", "run", str(hello))
     assert said.json["error"]["kind"] == "unavailable", said
     assert "hint: polyphony doctor says what is missing, and how to mend it" in said.err
+
+
+def test_a_package_that_could_not_be_written_whole_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Path, *_: object, **__: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device", str(self))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    error = polyphony(tmp_path / "home", "new", "melody", str(tmp_path / "hello")).error
+    assert (error["code"], error["message"].rpartition(": ")[2]) == ("PLY7314", "no space left on device")
+    assert not (tmp_path / "hello").exists()
+
+
+def test_another_server_at_the_address_is_no_registry(tmp_path: Path) -> None:
+    class Files(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(404)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Files)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        url = f"http://127.0.0.1:{server.server_port}"
+        token = f"ply_{'a' * 38}\n"
+        error = polyphony(tmp_path, "login", url, "--token-stdin", stdin=token).error
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert error["code"] == "PLY6407"
+    assert error["message"].endswith("answered 404: no Polyphony registry is served there")
+
+
+def test_a_token_that_is_not_known_says_where_another_comes_from(stage: Scene, tmp_path: Path) -> None:
+    said = polyphony(tmp_path, "login", stage.running.url, "--token-stdin", stdin=f"ply_{'a' * 38}\n")
+    assert said.error["code"] == "PLY4101"
+    assert "polyphony registry user add NAME prints another" in said.error["hint"]

@@ -53,9 +53,7 @@ def test_output_on_a_full_disk_is_said_on_stderr(tmp_path: Path, words: str) -> 
     assert done.returncode == 0
     done = call(tmp_path, words if words != "runs" else "key list", redirect=">/dev/full")
     assert done.returncode == 1
-    assert done.stderr.startswith(
-        "error[PLY7004]: output cannot be used: no space left on device\nhint: free "
-    )
+    assert done.stderr.startswith("error[PLY7004]: writing failed: no space left on device\nhint: free ")
 
 
 @needs_full_device

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import click
@@ -36,9 +37,12 @@ def command(console: Console, *, kind: str, folder: Path, template: str | None) 
         raise PolyphonyError(
             "PLY7311", f"{str(folder)!r} is not an empty folder", hint="name a folder that is not there yet"
         )
+    there = folder.exists()
     try:
         made = _write(source, folder, name)
     except OSError as error:
+        if not there:  # no half of a package is left, and the same call works once there is room
+            shutil.rmtree(folder, ignore_errors=True)
         raise PolyphonyError(
             "PLY7314",
             f"{str(error.filename or folder)!r} cannot be made: {(error.strerror or str(error)).lower()}",

@@ -100,11 +100,17 @@ def authenticate(session: Session, token: str, *, now: int) -> Caller:
     row = session.get(Token, token_digest(token)) if is_wellformed(token) else None
     if row is None:
         raise AccountError(
-            "PLY4101", "this registry does not know the token", hint="polyphony login URL", status=401
+            "PLY4101",
+            "this registry does not know the token",
+            hint="copy it whole; polyphony registry user add NAME prints another, polyphony login URL keeps it",
+            status=401,
         )
     if row.expires <= now:
         raise AccountError(
-            "PLY4102", "the token has expired", hint="get a new one, then polyphony login URL", status=401
+            "PLY4102",
+            "the token has expired",
+            hint="polyphony registry user add NAME prints another, polyphony login URL keeps it",
+            status=401,
         )
     account = session.get_one(Account, row.account)
     held = frozenset(session.scalars(select(Membership.namespace).where(Membership.account == account.id)))

@@ -79,7 +79,9 @@ def _open(note: bytes, binding: Binding) -> tuple[Note, Checkpoint]:
         opened = open_note(note, keys)
         checkpoint = parse_checkpoint(opened.text)
     except NoteSignatureError as error:
-        raise refusal("PLY5202", error.message) from None
+        raise refusal(
+            "PLY5202", f"the checkpoint is not signed by the log key of {binding.origin}: {error.message}"
+        ) from None
     except FormatError as error:
         raise refusal("PLY5201", error.message) from None
     if checkpoint.origin != binding.log_origin:
