@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from polyphony_runner.files import private_folder, write_atomic
+from polyphony_runner.files import exclusive, private_folder, write_atomic
 from polyphony_runner.journal.protocol import Journal
 from polyphony_runner.runs.folder import RunFolder
 from polyphony_schemas.values import JsonValue
@@ -70,7 +70,9 @@ def _run_key(keys: Path) -> Ed25519PrivateKey:
 
     path = private_folder(keys) / "run.pem"
     if not path.exists():
-        _make(path)
+        with exclusive(keys / "run.lock"):  # two first runs at once sign with one key
+            if not path.exists():
+                _make(path)
     seed = _seed(path.read_text())
     if seed is None:
         raise TypeError(f"{path} holds no Ed25519 key")
