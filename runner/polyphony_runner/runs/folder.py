@@ -163,7 +163,7 @@ class RunFolder:
         private_folder(self.path)
         private_folder(self.control)
         graph = json.dumps(to_json(melody), separators=(",", ":")).encode()
-        (self.path / "graph.json").write_bytes(graph)
+        write_atomic(self.path / "graph.json", graph)
         write_atomic(self.path / "run.json", json.dumps(record.to_json(), indent=1).encode() + b"\n")
 
     def record(self) -> RunRecord:
