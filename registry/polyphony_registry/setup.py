@@ -23,6 +23,7 @@ from polyphony_registry.namespaces.models import Namespace
 from polyphony_registry.namespaces.services import check_owner, claim_namespace, namespace_names
 from polyphony_registry.services import Services
 from polyphony_registry.settings import CONFIG_NAME, Settings, address_of
+from polyphony_runner.files import write_atomic
 
 # What statements and checkpoints can carry as a registry's identity.
 _ORIGIN = re.compile(r"[a-z0-9](?:[a-z0-9._:/-]{0,190}[a-z0-9])?")
@@ -95,11 +96,13 @@ def upgrade_database(settings: Settings) -> None:
 
 
 def write_hook(settings: Settings) -> None:
-    """Write the pre-receive hook for the Python that runs now."""
+    """Write the pre-receive hook for the Python that runs now.
+
+    By rename: a server may be taking a push at this moment, and half a hook would refuse nothing.
+    """
     settings.hooks.mkdir(mode=0o700, parents=True, exist_ok=True)
-    hook = settings.hooks / "pre-receive"
-    hook.write_text(_HOOK.format(python=shlex.quote(sys.executable)))
-    hook.chmod(0o700)
+    text = _HOOK.format(python=shlex.quote(sys.executable))
+    write_atomic(settings.hooks / "pre-receive", text.encode(), mode=0o700)
 
 
 def add_user(
