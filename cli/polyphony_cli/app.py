@@ -24,6 +24,9 @@ VERBS: dict[str, Verb] = {
     "rerun": Verb(
         "rerun", "Run again from a point, with other values", "polyphony rerun r_01jd3q --from lint"
     ),
+    "debug": Verb(
+        "debug", "Lead a run by hand, from stop to stop", "polyphony debug ./hello --break greet"
+    ),
     "cancel": Verb("cancel", "Cancel a run", "polyphony cancel r_01jd3q"),
     "runs": Verb("runs", "List runs", "polyphony runs --limit 5"),
     "show": Verb("show", "Show one run", "polyphony show r_01jd3q"),

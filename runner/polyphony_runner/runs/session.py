@@ -35,7 +35,7 @@ from polyphony_runner.runs.logs import RunLogs
 from polyphony_runner.runs.shared_locks import FileLocks
 from polyphony_runner.runs.unchanged import check_unchanged, kept_digests
 from polyphony_runner.runtimes.protocol import Assignment, Failure, Outcome, Runtime, Sink
-from polyphony_schemas.values import JsonValue, TreeId
+from polyphony_schemas.values import JsonObject, JsonValue, TreeId
 
 # Makes the runtime of a run once its packages are known.
 RuntimeFactory = Callable[[PackageTable, FolderArtifacts, Path], Runtime]
@@ -53,6 +53,8 @@ class Session:
     artifacts: FolderArtifacts
     home: Home
     on_second_signal: Callable[[], None] = field(default=lambda: None)
+    # What ``run.started`` or ``run.resumed`` says: where to stop.
+    stops: JsonObject = field(default_factory=dict)
 
     def __enter__(self) -> Self:
         return self
@@ -125,12 +127,29 @@ class Session:
         sign_head(self.folder, self.journal, self.home.keys)
         return self.state
 
+    def settle(self, path: str, outputs: JsonObject) -> None:
+        """A person gives a node its outputs while no process executes the run, which stays as it is otherwise."""
+        conductor = Conductor(
+            state=self.state,
+            journal=self.journal,
+            executor=LocalExecutor(_NoRuntime()),
+            context=RunContext(self.record.run, Path(), Path(), PackageTable()),
+            values=self.values,
+            logs=RunLogs(self.folder.logs),
+        )
+        if self.state.next_seq == 1:
+            self._first_events(conductor)
+        data: dict[str, JsonValue] = {"outputs": dict(outputs), "edited": sorted(outputs)}
+        conductor.record(Draft("node.succeeded", path, None, data))
+        conductor.flush()
+        sign_head(self.folder, self.journal, self.home.keys)
+
     def _first_events(self, conductor: Conductor) -> None:
         if self.state.next_seq > 1:
             cut: dict[str, JsonValue] = {"cut": self.journal.cut} if self.journal.cut else {}
-            conductor.record(Draft("run.resumed", data=cut))
+            conductor.record(Draft("run.resumed", data={**cut, **self.stops}))
         else:
-            conductor.record(Draft("run.started"))
+            conductor.record(Draft("run.started", data=self.stops))
         conductor.flush()
 
     def _listen(self, conductor: Conductor) -> None:
