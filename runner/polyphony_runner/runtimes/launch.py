@@ -115,12 +115,16 @@ def sharing(attempt: Attempt) -> Hashable:
 
 
 def warm_specification(attempt: Attempt, spec: SandboxSpec) -> WarmSpec:
-    """The worker for this call: equal extension, environment, grants, secrets and bounds share one."""
+    """The worker for this call: equal extension, environment, grants, secrets and bounds share one.
+
+    A granted path that names another file or folder by now is another grant: a worker shows what it was started with.
+    """
     parts = (
         attempt.prepared.package.name,
         attempt.prepared.package.tree,
         spec.argv,
         spec.mounts,
+        [_identity(mount.source) for mount in spec.mounts if not mount.shared],
         sorted(spec.env.items()),
         spec.endpoints,
         sorted((name, hashlib.sha256(value).hexdigest()) for name, value in spec.secrets.items()),
@@ -129,6 +133,14 @@ def warm_specification(attempt: Attempt, spec: SandboxSpec) -> WarmSpec:
     key = hashlib.sha256(repr(parts).encode()).hexdigest()
     python, *_, main, entry, extension = spec.argv[:_SITE_WORD]
     return WarmSpec(key, spec, python, main, (entry, extension, *spec.argv[_SITE_WORD:]))
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.lstat()
+    except OSError:  # starting the worker says what is wrong
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _connections(attempt: Attempt, sink: Sink) -> Callable[[Connection], None]:

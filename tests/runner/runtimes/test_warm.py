@@ -72,6 +72,49 @@ def test_other_grants_and_secrets_get_another_worker(bench: Bench) -> None:
     assert out(again)[3] is None
 
 
+READS = """
+def main(inputs, parameters, task, context):
+    import pathlib
+    path = pathlib.Path(inputs['path'])
+    return {'out': [(path / 'file' if path.is_dir() else path).read_text()]}
+"""
+
+
+@pytest.mark.parametrize("granted", ["folder", "folder/file"])
+@pytest.mark.parametrize("how", ["in its place", "for the file", "for the folder", "in a private folder"])
+def test_every_call_sees_what_is_granted_as_it_is_now(bench: Bench, granted: str, how: str) -> None:
+    path = {"schema": {"type": "string", "format": "path"}}
+    permissions = {"read": ["${ inputs.path }"]}
+    uses = bench.python(READS, **{**MANIFEST, "inputs": {"path": path}, "permissions": permissions})
+    (bench.work / "folder").mkdir(mode=0o700 if how == "in a private folder" else 0o755)
+
+    def write(text: str) -> None:
+        folder, new = bench.work / "folder", bench.work / "new"
+        if how == "for the file":
+            new.write_text(text)
+            new.replace(folder / "file")
+        elif how == "for the folder":
+            folder.rename(bench.work / f"before {text}")
+            folder.mkdir()
+            (folder / "file").write_text(text)
+        else:
+            (folder / "file").write_text(text)
+            (folder / "file").chmod(0o600 if how == "in a private folder" else 0o644)
+
+    async def run() -> list[Outcome]:
+        outcomes = []
+        try:
+            for text in ("first", "second", "third"):
+                write(text)
+                call = {"inputs": {"path": granted}, "grants": {"read": (granted,)}}
+                outcomes.append(await bench.run(uses, **call))
+        finally:
+            await bench.runtime.close()
+        return outcomes
+
+    assert [out(outcome) for outcome in asyncio.run(run())] == [["first"], ["second"], ["third"]]
+
+
 def test_a_crash_or_litter_costs_the_worker_and_not_the_next_call(bench: Bench) -> None:
     uses = bench.python(SOURCE, **MANIFEST)
     crash, after, litter, clean = several(

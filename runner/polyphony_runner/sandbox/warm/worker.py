@@ -74,6 +74,7 @@ class Worker:
         self._state = state
         self._stack = AsyncExitStack()
         self._first_resident = 0
+        self._shows_copies = False
         self._drain: list[asyncio.Future[None]] = []
 
     async def boot(self) -> None:
@@ -119,6 +120,10 @@ class Worker:
             )
             ready = await stack.enter_async_context(prepared(spec, self.level, self._state, own_work=False))
             self.uid = ready.uid
+            self._shows_copies = any(
+                shown.source != mount.source and not mount.shared
+                for mount, shown in zip(spec.mounts, ready.mounts, strict=True)
+            )
             options = argv.build(spec, self.level, uid=ready.uid, mounts=ready.mounts)
             if self.level == "full":
                 options.add(
@@ -180,6 +185,8 @@ class Worker:
             return self.retired
         if not answer:
             return "it ended"
+        if self._shows_copies:
+            return "it shows copies of granted paths, which may have changed by the next call"
         if answer.get("left") or any(self.pool.iterdir()):
             return "a call left files behind"
         if not isinstance(answer.get("rc"), int) or int(str(answer["rc"])) < 0:
