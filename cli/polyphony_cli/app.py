@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 from typing import Any
 
 import click
@@ -24,9 +25,7 @@ VERBS: dict[str, Verb] = {
     "rerun": Verb(
         "rerun", "Run again from a point, with other values", "polyphony rerun r_01jd3q --from lint"
     ),
-    "debug": Verb(
-        "debug", "Lead a run by hand, from stop to stop", "polyphony debug ./hello --break greet"
-    ),
+    "debug": Verb("debug", "Lead a run by hand, from stop to stop", "polyphony debug ./hello --break greet"),
     "cancel": Verb("cancel", "Cancel a run", "polyphony cancel r_01jd3q"),
     "runs": Verb("runs", "List runs", "polyphony runs --limit 5"),
     "show": Verb("show", "Show one run", "polyphony show r_01jd3q"),
@@ -126,6 +125,7 @@ def run(argv: list[str]) -> int:
     except click.ClickException as error:
         return report_error(error, as_json=as_json)
     except (KeyboardInterrupt, click.Abort):
+        sys.stderr.write("interrupted\n")
         return 130
     except BrokenPipeError:
         # the reader went away (`| head`): nothing is wrong, and nothing more can be said

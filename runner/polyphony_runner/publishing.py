@@ -191,6 +191,8 @@ def _push(root: Path, commit: str, name: str, login: Login) -> None:
         if error.code != "PLY6702":
             raise
         told = str(error.details.get("stderr", "")).splitlines()
+        if any(f"'refs/staging/{commit}': reference already exists" in line for line in told):
+            return  # another publish of this very commit was a moment faster: the ref is named after its content
         said = [
             printable(line.removeprefix("remote:")).strip() for line in told if line.startswith("remote:")
         ]
@@ -211,7 +213,9 @@ def _refused_push(told: str, owner: str) -> tuple[str, str]:
             f"the token may not publish into {owner!r}",
             f"polyphony whoami shows where it may; polyphony registry user add NAME --namespace {owner} lets it",
         )
-    if "returned error: 401" in told or "Authentication failed" in told:
+    if any(
+        words in told for words in ("returned error: 401", "Authentication failed", "could not read Username")
+    ):
         return "the token is not valid any more", "polyphony login URL keeps another"
     if "Could not resolve host" in told or "Failed to connect" in told:
         return "it cannot be reached", "check the network, and that the registry is running"

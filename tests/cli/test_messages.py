@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import errno
+import json
+import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -10,6 +14,7 @@ from threading import Thread
 
 import pytest
 
+from polyphony_cli.app import run
 from support.client_cli import Scene, polyphony, scene
 from support.registry_running import git
 
@@ -223,3 +228,38 @@ def test_a_token_that_is_not_known_says_where_another_comes_from(stage: Scene, t
     said = polyphony(tmp_path, "login", stage.running.url, "--token-stdin", stdin=f"ply_{'a' * 38}\n")
     assert said.error["code"] == "PLY4101"
     assert "polyphony registry user add NAME prints another" in said.error["hint"]
+
+
+def test_a_token_that_expired_since_login_is_said_at_publishing(tmp_path: Path) -> None:
+    with scene(tmp_path) as stage:
+        database = sqlite3.connect(stage.running.settings.data / "registry.sqlite")
+        database.execute("UPDATE token SET expires = 1")
+        database.commit()
+        database.close()
+        error = stage.publish(stage.work_tree("late"), "--owner", "acme").error
+    assert error["code"] == "PLY6714"
+    assert error["message"].endswith("the token is not valid any more")
+    assert error["hint"] == "polyphony login URL keeps another"
+
+
+def test_the_same_version_published_twice_at_once_is_published_once(stage: Scene) -> None:
+    tree = stage.work_tree("twins")
+    call = "import sys; from polyphony_cli.app import run; sys.exit(run(sys.argv[1:]))"
+    words = ["--json", "--home", str(stage.author), "publish", str(tree), "--owner", "acme"]
+    both = [
+        subprocess.Popen([sys.executable, "-c", call, *words], stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    documents = [json.loads(one.communicate(timeout=120)[0]) for one in both]
+    assert len({document["log_index"] for document in documents}) == 1, documents
+
+
+def test_an_interrupted_call_says_so(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("polyphony_cli.app.cli.main", interrupt)
+    assert run(["runs"]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
