@@ -131,6 +131,9 @@ class Session:
         if self._known is not None:
             before = remembered(self._known)
             points.insert(0, Seen(before.size, before.root))
+        if self._verified is not None:  # what was asked before stands on it: one call sees one log
+            shown = self._verified.checkpoint
+            points.append(Seen(shown.size, shown.root, "this call"))
         return self._check_against(note, points)
 
     def _check_against(self, note: bytes, points: Iterable[Seen]) -> VerifiedCheckpoint:

@@ -16,10 +16,13 @@ from pathlib import Path
 import pytest
 
 from polyphony_runner.http import Transport
+from polyphony_runner.install.session import Session
 from polyphony_runner.locking import read_lock
+from polyphony_runner.registries.memory import Memory
+from polyphony_runner.remote import Remote
 from polyphony_runner.store import FolderStore
 from polyphony_runner.verifying import Verifier
-from polyphony_schemas.errors import PolyphonyError
+from polyphony_schemas.errors import PolyphonyError, TrustError
 from polyphony_schemas.lock import Lock
 from polyphony_schemas.names import parse_package
 from polyphony_schemas.trust.archive import pack_archive
@@ -266,6 +269,24 @@ def test_a_forked_log_is_refused_and_written_down(here: World, more: int) -> Non
         assert note.decode().splitlines()[2] in text
     here.served.registry = truth
     here.install(WANTED)
+
+
+def test_one_call_is_shown_one_log(here: World) -> None:
+    """At first contact too: a slow cache is asked again, and what it says then goes on with what it said before."""
+    truth, fork = here.registry, forked(here.registry, 4)
+    (binding,) = here.registries.all()
+    memory = Memory(here.home.registry(binding.origin))
+    with Transport(pace=here.pace) as transport:
+        session = Session(binding, Remote(binding, transport), memory, max(truth.at, fork.at) + 60)
+        session.history("acme/tool")
+        here.served.registry = fork
+        before = f"log/map/{truth.log.size}/"  # not kept, says the registry, as if the client were late
+        here.served.lie = lambda path, answer: Answer(404) if path.startswith(before) else answer
+        with pytest.raises(TrustError) as caught:
+            session.history("acme/flows")
+    assert (caught.value.code, step_of(caught.value)) == ("PLY5206", 2)
+    assert "this call saw" in caught.value.message
+    assert here.evidence()
 
 
 def test_the_lock_is_the_memory_of_a_machine_that_has_none(here: World) -> None:
