@@ -182,7 +182,7 @@ class SandboxedRuntime:
             try:
                 yield await self._launcher.run(attempt, work, reader, sink)
             finally:
-                for line in attempt.plan.withhold():
+                for line in await in_thread(attempt.plan.withhold) if attempt.plan.direct else ():
                     sink(NodeEvent("log", {"level": "warning", "message": line}))
 
 
