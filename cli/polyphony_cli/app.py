@@ -27,6 +27,8 @@ VERBS: dict[str, Verb] = {
     ),
     "debug": Verb("debug", "Lead a run by hand, from stop to stop", "polyphony debug ./hello --break greet"),
     "cancel": Verb("cancel", "Cancel a run", "polyphony cancel r_01jd3q"),
+    "signal": Verb("signal", "Send a signal to a run", "polyphony signal r_01jd3q go --payload 3"),
+    "approve": Verb("approve", "Answer what a run asks", "polyphony approve r_01jd3q ask"),
     "runs": Verb("runs", "List runs", "polyphony runs --limit 5"),
     "show": Verb("show", "Show one run", "polyphony show r_01jd3q"),
     "explain": Verb(

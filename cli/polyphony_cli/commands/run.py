@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     type=click.Choice(["local", "cluster"]),
     default="local",
     show_default=True,
-    help="Where nodes run; cluster is refused by this version.",
+    help="Where nodes run: here, or on the workers of this machine's cluster.",
 )
 @click.option(
     "--override",
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 @click.option("--accept-permissions", metavar="DIGEST", help="Agree to the permissions with this digest.")
 @click.option("--frozen", is_flag=True, help="Leave the lock as it is: fail when it lacks something.")
 @click.option("--no-cache", is_flag=True, help="Execute pure nodes anew, and keep no results.")
-@click.option("--detach", is_flag=True, help="Hand the run over; refused by this version.")
+@click.option("--detach", is_flag=True, help="Only begin it: the workers of the cluster go on.")
 @click.option(
     "--unsafe-no-sandbox", is_flag=True, help="Run nodes without isolation. Recorded in the journal."
 )
@@ -79,10 +79,16 @@ def command(
     """
     from polyphony_cli.run_verbs import ask_consent, execute, fetch_missing, home_of
     from polyphony_runner.runs.assemble import RunRequest, assemble
+    from polyphony_runner.runs.features import refuse_flag
     from polyphony_runner.runs.installed import locate
     from polyphony_runner.runs.session import begin
 
-    _refuse_later_flags(melody, cluster=executor == "cluster", detach=detach)
+    if executor == "cluster":
+        from polyphony_cli.cluster_verbs import run_in_cluster, settings_of
+
+        settings_of(console)
+    elif detach:
+        refuse_flag("--detach", f"polyphony run {melody} & leaves it to the shell; --executor cluster has it")
     home = home_of(console)
     place = locate(melody, home)
     request = RunRequest(
@@ -99,8 +105,12 @@ def command(
         fetch=fetch_missing(console, frozen=frozen),
         ready=place.ready,
         cache=not no_cache,
+        package=place.package,
     )
     assembled = assemble(request, home, place.packages)
+    if executor == "cluster":
+        _announce(console, assembled, unsafe_no_sandbox=unsafe_no_sandbox)
+        return run_in_cluster(console, assembled, detach=detach)
     session = begin(assembled, home)
     _announce(console, assembled, unsafe_no_sandbox=unsafe_no_sandbox)
     return execute(console, session)
@@ -115,12 +125,3 @@ def _announce(console: Console, assembled: AssembledRun, *, unsafe_no_sandbox: b
         console.say(f"note: this version does nothing yet with config.{', config.'.join(unused)}")
     if unsafe_no_sandbox:
         console.say("warning: nodes run without isolation, as the flag says; the journal records it")
-
-
-def _refuse_later_flags(melody: str, *, cluster: bool, detach: bool) -> None:
-    from polyphony_runner.runs.features import refuse_flag
-
-    if cluster:
-        refuse_flag("--executor cluster", "leave the flag out: nodes run on this machine")
-    if detach:
-        refuse_flag("--detach", f"polyphony run {melody} & leaves it to the shell")

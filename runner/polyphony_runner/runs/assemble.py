@@ -34,6 +34,7 @@ class RunRequest:
 
     ``fetch`` verifies and locks what a melody on disk lacks, and gives a new source. ``ready`` is what was kept of an
     installed melody; an override makes it count for nothing. ``cache``: results of pure nodes are looked up and kept.
+    ``package`` is the ``owner/name`` of an installed melody.
     """
 
     melody: Path
@@ -49,6 +50,7 @@ class RunRequest:
     fetch: Callable[[Path, Sequence[str]], PackageSource] | None = None
     ready: Ready | None = None
     cache: bool = True
+    package: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,4 +183,5 @@ def _record(
         ceiling=ceiling,
         unsafe_no_sandbox=request.unsafe_no_sandbox,
         cache=request.cache,
+        package=request.package or score.melody.name,
     )

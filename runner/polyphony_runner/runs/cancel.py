@@ -25,7 +25,7 @@ def cancel_run(
     node = request.node
     _check(load_state(folder, home), folder, node)
     if is_held(folder.journal):
-        control.ask_to_cancel(folder, request)
+        control.ask(folder, request)
         if control.took_effect(folder, node, patience):
             return load_state(folder, home)
         control.clear(folder)

@@ -1,7 +1,7 @@
 """Requests of other processes to the one that executes a run: small files in the run's ``control/`` folder.
 
-The asking process writes ``cancel-<random>.json`` (atomically) and watches the journal for the effect; the executing
-one takes the file up within a tenth of a second and removes it.
+The asking process writes ``request-<time>-<random>.json`` (atomically) and watches the journal for the effect; the
+executing one takes the files up in their order, within a tenth of a second, and removes them.
 """
 
 from __future__ import annotations
@@ -11,14 +11,23 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
+from typing import TypeAlias
 
 from polyphony_runner.conductor.conductor import CancelRequest
+from polyphony_runner.conductor.requests import ApproveRequest, SignalRequest
 from polyphony_runner.files import private_folder, write_atomic
 from polyphony_runner.journal.file import is_held, read_journal
 from polyphony_runner.runs.folder import RunFolder
 
 _PAUSE = 0.1
+Request: TypeAlias = CancelRequest | SignalRequest | ApproveRequest
+_REQUESTS: dict[str, type[Request]] = {
+    "cancel": CancelRequest,
+    "signal": SignalRequest,
+    "approve": ApproveRequest,
+}
 _FINAL_TYPES = (
     "node.succeeded",
     "node.failed",
@@ -29,21 +38,22 @@ _FINAL_TYPES = (
 )
 
 
-async def watch(folder: RunFolder, request: Callable[[CancelRequest], None]) -> None:
+async def watch(folder: RunFolder, request: Callable[[Request], None]) -> None:
     """Hand every request to the Conductor, until cancelled."""
     while True:
         for path in _requests(folder.control):
             wanted = json.loads(path.read_bytes())
             path.unlink()
-            request(CancelRequest(wanted["node"], undo=wanted.get("undo", True)))
+            request(_REQUESTS[wanted.pop("request")](**wanted))
         await asyncio.sleep(_PAUSE)
 
 
-def ask_to_cancel(folder: RunFolder, request: CancelRequest) -> None:
+def ask(folder: RunFolder, request: Request) -> None:
     """Leave a request for the executing process."""
     private_folder(folder.control)
-    path = folder.control / f"cancel-{secrets.token_hex(8)}.json"
-    write_atomic(path, json.dumps({"node": request.node, "undo": request.undo}).encode())
+    path = folder.control / f"request-{time.time_ns():020}-{secrets.token_hex(4)}.json"
+    name = next(name for name, kind in _REQUESTS.items() if isinstance(request, kind))
+    write_atomic(path, json.dumps({"request": name, **asdict(request)}).encode())
 
 
 def took_effect(folder: RunFolder, node: str | None, patience: float) -> bool:
@@ -75,4 +85,4 @@ def clear(folder: RunFolder) -> None:
 
 def _requests(folder: Path) -> Iterator[Path]:
     if folder.is_dir():
-        yield from sorted(folder.glob("cancel-*.json"))
+        yield from sorted(folder.glob("request-*.json"))

@@ -4,6 +4,7 @@
 journal.jsonl   the truth            run.json    where it came from: names, folders, packages, flags
 graph.json      the compiled graph   head.json   the journal's head, signed by the home's run key
 logs/           what nodes wrote     control/    requests of other processes, removed once taken up
+cluster.json    only in a copy of a cluster's run: how far the copy goes
 ```
 """
 
@@ -27,6 +28,7 @@ from polyphony_schemas.values import JsonObject, JsonValue, RunId
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _ID_LENGTH = 28
+CLUSTER_MARK = "cluster.json"
 Kept = TypeVar("Kept")
 
 
@@ -64,7 +66,10 @@ class PackageRecord:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """Where a run came from. ``folder`` is the melody's own, ``work`` what relative paths are relative to."""
+    """Where a run came from. ``folder`` is the melody's own, ``work`` what relative paths are relative to.
+
+    ``package`` is ``owner/name``, or the name alone of a melody that was run by its path.
+    """
 
     run: RunId
     name: str
@@ -77,6 +82,7 @@ class RunRecord:
     ceiling: Mapping[str, JsonValue]
     unsafe_no_sandbox: bool = False
     cache: bool = False
+    package: str = ""
 
     def to_json(self) -> dict[str, JsonValue]:
         """The document ``run.json``."""
@@ -92,6 +98,7 @@ class RunRecord:
             "ceiling": dict(self.ceiling),
             "unsafe_no_sandbox": self.unsafe_no_sandbox,
             "cache": self.cache,
+            "package": self.package,
         }
 
     @classmethod
@@ -113,6 +120,7 @@ class RunRecord:
             ceiling=ceiling if isinstance(ceiling, Mapping) else {},
             unsafe_no_sandbox=bool(value["unsafe_no_sandbox"]),
             cache=bool(value.get("cache")),
+            package=str(value.get("package", value["name"])),
         )
 
 
@@ -157,6 +165,11 @@ class RunFolder:
     def control(self) -> Path:
         """Folder of requests."""
         return self.path / "control"
+
+    @property
+    def of_cluster(self) -> bool:
+        """Whether this is the copy of a cluster's run, which nothing here executes."""
+        return (self.path / CLUSTER_MARK).is_file()
 
     def write(self, record: RunRecord, melody: CompiledMelody) -> None:
         """Make the folder and keep what resuming needs."""

@@ -25,12 +25,16 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a melody lies. ``tree`` is None for a path; ``packages`` finds what its nodes name."""
+    """Where a melody lies. ``tree`` is None for a path; ``packages`` finds what its nodes name.
+
+    ``package`` is the ``owner/name`` of an installed one.
+    """
 
     path: Path
     tree: TreeId | None = None
     packages: PackageSource | None = None
     ready: Ready | None = None
+    package: str = ""
 
 
 def locate(text: str, home: Home) -> Place:
@@ -40,7 +44,7 @@ def locate(text: str, home: Home) -> Place:
         folder = (path if path.is_dir() else path.parent).absolute()
         return Place(path, packages=packages_for_path(home, folder))
     melody = installed_melody(home, text)
-    return Place(melody.locked.path, melody.locked.tree, melody.packages, _ready(melody))
+    return Place(melody.locked.path, melody.locked.tree, melody.packages, _ready(melody), melody.locked.name)
 
 
 def _ready(melody: InstalledMelody) -> Ready | None:

@@ -46,36 +46,43 @@ class ListedRun:
 
 def list_runs(home: Home, limit: int | None = None) -> list[ListedRun]:
     """The newest runs first."""
-    return [_listed(folder) for folder in islice(all_runs(home.runs), limit)]
+    return [_listed(folder, home) for folder in islice(all_runs(home.runs), limit)]
 
 
-def _listed(folder: RunFolder) -> ListedRun:
+def _listed(folder: RunFolder, home: Home) -> ListedRun:
     try:
-        return _readable(folder)
+        return _readable(folder, home)
     except RunError as error:
         return ListedRun(folder.run, "", "unreadable", "", None, local=False, problem=error.message)
 
 
-def _readable(folder: RunFolder) -> ListedRun:
+def _status_of(folder: RunFolder, home: Home) -> str:
+    """``running``, or ``waiting`` when nothing can go on without a person, a signal or time: only the whole journal says."""
+    from polyphony_runner.runs.session import load_state
+
+    return load_state(folder, home).status
+
+
+def _readable(folder: RunFolder, home: Home) -> ListedRun:
     record = folder.record()
     try:
         held = is_held(folder.journal)
-        ends = _ends(folder.journal)
+        found = ends(folder.journal)
     except (OSError, FormatError) as error:
         raise folder.unreadable(f"journal.jsonl: {error}") from error
-    if ends is None:
+    if found is None:
         if not held:
             raise folder.unreadable("it was ended before its first event")
         return ListedRun(folder.run, record.name, "running", "", None, record.local)
-    first, last = ends
-    status = "running" if held else "halted"
+    first, last = found
+    status = _status_of(folder, home) if held else "halted"
     if last.type == "run.finished":
         status = str(last.data.get("status"))
     seconds = round((last.at_ms - first.at_ms) / 1000, 3)
     return ListedRun(folder.run, record.name, status, format_time(first.at_ms), seconds, record.local)
 
 
-def _ends(journal: Path) -> tuple[Event, Event] | None:
+def ends(journal: Path) -> tuple[Event, Event] | None:
     """The first and the last whole line, None without one; FormatError for one that is no event."""
     try:
         with journal.open("rb") as stream:

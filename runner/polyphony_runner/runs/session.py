@@ -19,8 +19,10 @@ from polyphony_runner.conductor.assignments import RunContext
 from polyphony_runner.conductor.conductor import CancelRequest, Conductor, Interrupt, Observer, replay
 from polyphony_runner.conductor.executor import LocalExecutor
 from polyphony_runner.conductor.lock_keeper import LockKeeper
+from polyphony_runner.conductor.mail import Signal
 from polyphony_runner.conductor.moment import Draft
 from polyphony_runner.conductor.pure_nodes import PureNodes, ResultCache
+from polyphony_runner.conductor.requests import ApproveRequest, SignalRequest
 from polyphony_runner.conductor.state import RunState
 from polyphony_runner.conductor.storage import ValueStore
 from polyphony_runner.home import Home
@@ -88,6 +90,7 @@ class Session:
             observer=observer,
             pure=PureNodes(self._cache(packages)),
             keeper=LockKeeper(FileLocks(self.home.locks)),
+            post=self._post,
         )
         self._first_events(conductor)
         if cancel is not None:
@@ -126,6 +129,28 @@ class Session:
         conductor.settle(request)
         sign_head(self.folder, self.journal, self.home.keys)
         return self.state
+
+    def append(self, request: SignalRequest | ApproveRequest) -> None:
+        """Write what came from outside while no process executes the run, which stays as it is otherwise."""
+        conductor = Conductor(
+            state=self.state,
+            journal=self.journal,
+            executor=LocalExecutor(_NoRuntime()),
+            context=RunContext(self.record.run, Path(), Path(), PackageTable()),
+            values=self.values,
+            logs=RunLogs(self.folder.logs),
+        )
+        draft = request.draft(self.state)
+        if draft is not None:
+            conductor.record(draft)
+            conductor.flush()
+            sign_head(self.folder, self.journal, self.home.keys)
+
+    async def _post(self, signal: Signal) -> int:
+        from polyphony_runner.runs.outside import post_everywhere
+
+        record, state = self.record, self.state
+        return await asyncio.to_thread(post_everywhere, self.home, record.run, record.package, signal, state)
 
     def settle(self, path: str, outputs: JsonObject) -> None:
         """A person gives a node its outputs while no process executes the run, which stays as it is otherwise."""

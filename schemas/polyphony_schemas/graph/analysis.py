@@ -81,6 +81,7 @@ def analyse(
         budget_usd=config.budget.usd,
         budget_tokens=config.budget.tokens,
         features=frozenset(builder.features | _config_features(config)),
+        contacts=frozenset(entry.name for entry in config.notify if entry.name is not None),
     )
     check_melody(Checked(melody, root, compiled, packages, schemas), findings)
     return Analysis(compiled, tuple(findings.items))

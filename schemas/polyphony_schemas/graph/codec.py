@@ -173,6 +173,7 @@ _FIELDS: dict[type, dict[str, _Decode]] = {
         "extensions": _optional(tuple),
         "limits": _decode(Limits),
         "features": frozenset,
+        "contacts": frozenset,
     },
     Graph: {"nodes": _by_name(_decode(GraphNode)), "edges": _many(_decode(Edge))},
     GraphNode: _NODE_FIELDS,

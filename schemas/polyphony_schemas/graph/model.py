@@ -196,7 +196,10 @@ class Graph:
 
 @dataclass(frozen=True, slots=True)
 class CompiledMelody:
-    """A melody ready to run. ``features`` names what it needs beyond the basics (``core/approve``, ``undo``, …)."""
+    """A melody ready to run. ``features`` names what it needs beyond the basics (``core/approve``, ``undo``, …).
+
+    ``contacts`` are the names of its ``notify`` entries.
+    """
 
     name: str
     version: str
@@ -211,3 +214,4 @@ class CompiledMelody:
     budget_usd: str | None = None
     budget_tokens: int | None = None
     features: frozenset[str] = frozenset()
+    contacts: frozenset[str] = frozenset()
