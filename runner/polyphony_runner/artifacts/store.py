@@ -1,9 +1,12 @@
-"""Where artifacts are kept: a Protocol, and the folder of one machine.
+"""Artifacts in the folder of one machine.
 
 ```
 artifacts/ab/cdef…      file with this SHA-256, 0444          artifacts/trees/<digest>/   a folder, laid out once
 artifacts/ab/cdef….x    the same bytes as a program, 0555     artifacts/tmp/              what is being written
+artifacts/lock           held by whoever puts something again, or removes something
 ```
+
+The time of a file is when it was last put: what is young is not removed, named by a journal or not yet.
 """
 
 from __future__ import annotations
@@ -14,63 +17,21 @@ import io
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from polyphony_runner.artifacts.errors import ArtifactError
 from polyphony_runner.artifacts.manifest import MAX_BYTES, decode, encode, is_digest
+from polyphony_runner.artifacts.protocol import ArtifactStore, Held, Kept
 from polyphony_runner.artifacts.reading import open_regular, walk
-from polyphony_runner.files import private_folder, sync_all
+from polyphony_runner.artifacts.removal import held_below, remove_below, tidy_below
+from polyphony_runner.files import exclusive, private_folder, sync_all
 from polyphony_schemas.values import Digest
 
+__all__ = ["ArtifactStore", "FolderArtifacts", "Kept"]
+
 _BLOCK = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What was kept: its digest, and its size in bytes (of a folder: of all its files)."""
-
-    digest: Digest
-    size: int
-
-
-class ArtifactStore(Protocol):
-    """Content-addressed bytes and folders.
-
-    Contract: what was kept is durable when the call returns and never changes; keeping the same content twice is
-    one artifact; a reader never sees half of one; bytes that no longer fit their digest are never handed out
-    (PLY2302); a digest nobody kept is PLY2301.
-    """
-
-    def put_bytes(self, data: bytes) -> Kept:
-        """Keep bytes."""
-        ...
-
-    def put_file(self, path: Path) -> Kept:
-        """Keep a regular file; a link or device is refused (PLY2304)."""
-        ...
-
-    def put_directory(self, path: Path) -> Kept:
-        """Keep a folder; links inside must stay inside, anything but files, folders, links is refused (PLY2304)."""
-        ...
-
-    def has(self, digest: str) -> bool:
-        """Whether the artifact is here."""
-        ...
-
-    def read(self, digest: str, *, limit: int | None = None) -> bytes:
-        """The bytes of a file artifact or of a manifest; PLY2305 when there are more than ``limit``."""
-        ...
-
-    def file(self, digest: str) -> Path:
-        """A read-only file on this machine with these bytes, to be mounted or copied."""
-        ...
-
-    def directory(self, digest: str) -> Path:
-        """A read-only folder on this machine with this content, to be mounted or copied."""
-        ...
 
 
 class FolderArtifacts:
@@ -82,7 +43,7 @@ class FolderArtifacts:
     def put_bytes(self, data: bytes) -> Kept:
         """Keep bytes."""
         digest = hashlib.sha256(data).hexdigest()
-        if not self._place(digest).exists():
+        if not self._put_again(self._place(digest)):
             return self._keep(io.BytesIO(data), executable=False)
         return Kept(Digest(digest), len(data))
 
@@ -96,7 +57,7 @@ class FolderArtifacts:
         written: dict[Path, Path] = {}
 
         def keep(stream: BinaryIO, executable: bool) -> tuple[str, int]:
-            kept = self._write(stream, written, executable=executable)
+            kept = self._write(_blocks(stream), written, executable=executable)
             return kept.digest, kept.size
 
         try:
@@ -126,11 +87,7 @@ class FolderArtifacts:
 
     def file(self, digest: str) -> Path:
         """The file itself, checked against the digest."""
-        path = self._existing(digest)
-        with path.open("rb") as stream:
-            if hashlib.file_digest(stream, "sha256").hexdigest() != digest:
-                raise self._damaged(digest)
-        return path
+        return self.checked(digest)
 
     def directory(self, digest: str) -> Path:
         """The folder, laid out once by hard links to its files."""
@@ -148,13 +105,72 @@ class FolderArtifacts:
                     elif entry.kind == "l":
                         target.symlink_to(entry.target)
                     else:
-                        os.link(self._checked(entry.target, executable=entry.kind == "x"), target)
+                        os.link(self.checked(entry.target, executable=entry.kind == "x"), target)
                 private_folder(place.parent)
                 with contextlib.suppress(OSError):  # another process was faster: same content
                     temporary.rename(place)
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
         return place
+
+    def adopt(self, digest: str, blocks: Iterable[bytes], *, executable: bool = False) -> Path:
+        """Keep bytes that came from elsewhere under the digest they should have; PLY2302 when they have another."""
+        written: dict[Path, Path] = {}
+        try:
+            kept = self._write(blocks, written, executable=executable)
+            if kept.digest != digest:
+                raise self._damaged(digest)
+            self._publish(written)
+        finally:
+            _remove(written)
+        return self._place(digest, executable=executable)
+
+    def forget(self, digest: str) -> None:
+        """Remove an artifact at once, where another store has it too."""
+        for executable in (False, True):
+            self._place(digest, executable=executable).unlink(missing_ok=True)
+
+    def held(self) -> Iterator[Held]:
+        """Everything that takes room."""
+        return held_below(self._root)
+
+    def remove(self, digest: str, *, put_before: float) -> bool:
+        """Remove an artifact that was last put before that moment."""
+        places = [self._place(digest, executable=executable) for executable in (False, True)]
+        with exclusive(self._lock):
+            return remove_below(places, put_before)
+
+    def tidy(self, kept: Callable[[str], bool], *, before: float) -> None:
+        """Remove what killed writers left, and folders laid out of what is gone."""
+        tidy_below(self._root, before)
+
+    def checked(self, digest: str, *, executable: bool = False) -> Path:
+        """The file itself, as a program or not, checked against the digest."""
+        path = self._existing(digest, executable=executable)
+        with path.open("rb") as stream:
+            if hashlib.file_digest(stream, "sha256").hexdigest() != digest:
+                raise self._damaged(digest)
+        return path
+
+    def used(self, digest: str, *, executable: bool = False) -> Path:
+        """As ``checked``, and it counts as put now."""
+        self._put_again(self._place(digest, executable=executable))
+        return self.checked(digest, executable=executable)
+
+    @property
+    def _lock(self) -> Path:
+        return self._root / "lock"
+
+    def _put_again(self, place: Path) -> bool:
+        """Whether it is here already; it then counts as put now, which keeps it from being removed meanwhile."""
+        if not place.exists():
+            return False
+        with exclusive(self._lock):
+            try:
+                os.utime(place)
+            except OSError:  # removed just now, or somebody else's file: then it is written anew
+                return False
+        return True
 
     def _place(self, digest: str, *, executable: bool = False) -> Path:
         if not is_digest(digest):
@@ -175,26 +191,19 @@ class FolderArtifacts:
             )
         return path
 
-    def _checked(self, digest: str, *, executable: bool) -> Path:
-        path = self._existing(digest, executable=executable)
-        with path.open("rb") as stream:
-            if hashlib.file_digest(stream, "sha256").hexdigest() != digest:
-                raise self._damaged(digest)
-        return path
-
     def _temporary(self) -> Path:
         return private_folder(self._root / "tmp") / secrets.token_hex(12)
 
     def _keep(self, stream: BinaryIO, *, executable: bool) -> Kept:
         written: dict[Path, Path] = {}
         try:
-            kept = self._write(stream, written, executable=executable)
+            kept = self._write(_blocks(stream), written, executable=executable)
             self._publish(written)
         finally:
             _remove(written)
         return kept
 
-    def _write(self, stream: BinaryIO, written: dict[Path, Path], *, executable: bool) -> Kept:
+    def _write(self, blocks: Iterable[bytes], written: dict[Path, Path], *, executable: bool) -> Kept:
         """Write a file that has no name yet; ``written`` gets its place and where it lies until then."""
         temporary = self._temporary()
         hasher, size = hashlib.sha256(), 0
@@ -202,7 +211,7 @@ class FolderArtifacts:
         descriptor = os.open(temporary, flags, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as out:
-                while block := stream.read(_BLOCK):
+                for block in blocks:
                     hasher.update(block)
                     size += len(block)
                     out.write(block)
@@ -212,7 +221,7 @@ class FolderArtifacts:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        if place in written or place.exists():
+        if place in written or self._put_again(place):
             temporary.unlink()
         else:
             written[place] = temporary
@@ -240,9 +249,6 @@ def _remove(written: Mapping[Path, Path]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def digests(root: Path) -> Iterator[str]:
-    """All file artifacts and manifests kept below ``root``."""
-    for folder in sorted(root.glob("[0-9a-f][0-9a-f]")):
-        for path in sorted(folder.iterdir()):
-            if not path.name.endswith(".x"):
-                yield folder.name + path.name
+def _blocks(stream: BinaryIO) -> Iterator[bytes]:
+    while block := stream.read(_BLOCK):
+        yield block
