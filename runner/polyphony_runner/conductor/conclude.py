@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+from polyphony_runner.conductor.budgets import overspent
 from polyphony_runner.conductor.failures import fail
 from polyphony_runner.conductor.moment import Draft, Moment
 from polyphony_runner.conductor.state import Node, RunState, error_of
@@ -19,6 +20,8 @@ def conclude(state: RunState, path: str, attempt: int, outcome: Outcome, moment:
     node = state.nodes.get(path)
     if node is None or node.phase != "running" or node.attempt != attempt:
         return None
+    if node.overspent and node.cancelling is None:
+        return fail(state, node, overspent(state, node), moment, retryable=False)
     if isinstance(outcome, Success):
         return _succeeded(state, node, outcome, moment)
     if node.cancelling is not None:

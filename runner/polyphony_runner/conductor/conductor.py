@@ -223,7 +223,7 @@ class Conductor:
         timeout = assignment.limits.timeout_ms
         self._starts.append((assignment, None if timeout is None else timeout / 1000))
         grants: dict[str, JsonValue] = {key: list(items) for key, items in assignment.grants.items()}
-        data = {**({"grants": grants} if grants else {}), **self.pure.facts(node)}
+        data = {**draft.data, **({"grants": grants} if grants else {}), **self.pure.facts(node)}
         return replace(draft, data=data) if data else draft
 
     def _effects(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from polyphony_runner.conductor import core_nodes, handlers, loops, mutexes, once, waits
+from polyphony_runner.conductor import budgets, core_nodes, handlers, loops, mutexes, once, waits
 from polyphony_runner.conductor.breakpoints import halt_before
 from polyphony_runner.conductor.directives import DirectiveError, directive
 from polyphony_runner.conductor.environment import fill_outputs, truth
@@ -38,7 +38,7 @@ def decide(state: RunState, moment: Moment) -> Drafts:
     if state.wanted and (node := mutexes.granted(state, moment.locks)) is not None:
         return (_begin(state, node, moment),)
     if len(state.running) < state.melody.concurrency and (first := _next_to_start(state, moment)):
-        return (Draft("node.started", first, state.nodes[first].attempt + 1),)
+        return (_start_program(state, state.nodes[first], moment),)
     return ()
 
 
@@ -49,6 +49,17 @@ def _next_to_start(state: RunState, moment: Moment) -> str | None:
             if path in state.lookups:
                 return path
     return next(iter(state.ready), None)
+
+
+def _start_program(state: RunState, node: Node, moment: Moment) -> Draft:
+    """The start of a node for which there is a place, if the budgets around it allow."""
+    answer = budgets.ask(state, node)
+    if answer.wait:
+        return Draft("node.waiting", node.path, None, {"for": "budget"})
+    if answer.error is not None:
+        return fail(state, node, answer.error, moment, retryable=False)
+    data: dict[str, JsonValue] = {"reserved": budgets.as_data(answer.reserve)} if answer.reserve else {}
+    return Draft("node.started", node.path, node.attempt + 1, data)
 
 
 def _decide_one(state: RunState, path: str, step: NextStep, moment: Moment) -> Draft:
@@ -78,6 +89,8 @@ def _begin(state: RunState, node: Node, moment: Moment) -> Draft:
         conditions = (*((node.spec.when,) if node.spec.when else ()), *node.spec.conditions)
         if not all(truth(state, node.frame, condition) for condition in conditions):
             return Draft("node.skipped", node.path)
+        if (outputs := state.pinned(node.path)) is not None:
+            return Draft("node.succeeded", node.path, None, {"outputs": outputs, "pinned": True})
         if (wait := mutexes.wait_for(state, node, moment)) is not None:
             return wait
         if node.is_scope or node.spec.kind == "core":

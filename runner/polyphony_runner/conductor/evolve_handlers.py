@@ -38,6 +38,13 @@ def locked_out(state: RunState, event: Event) -> None:
     mutexes.queue(state, evolve_nodes.node_of(state, event, "waiting"))
 
 
+def out_of_budget(state: RunState, event: Event) -> None:
+    """``node.waiting`` for a budget: the node is ready again when something was settled."""
+    node = evolve_nodes.node_of(state, event, "ready")
+    state.ready.pop(node.path, None)
+    state.in_line[node.path] = None
+
+
 def _undo_started(state: RunState, event: Event) -> None:
     undoing = state.undoing
     node = undoing.stack.pop() if undoing.stack else None

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 
-from polyphony_runner.conductor import mutexes
+from polyphony_runner.conductor import budgets, mutexes
 from polyphony_runner.conductor.awaiting import withdraw
 from polyphony_runner.conductor.cancelling import cancel_all, leave_round
 from polyphony_runner.conductor.handlers import open_handler
 from polyphony_runner.conductor.joins import settle_connections
 from polyphony_runner.conductor.loops import pending
-from polyphony_runner.conductor.state import ROOT, Ending, LoopState, Node, Phase, RunState, run_status
+from polyphony_runner.conductor.state import Ending, LoopState, Node, Phase, RunState, run_status
 from polyphony_runner.conductor.values import Value, values_in
 from polyphony_runner.journal.errors import JournalError
 from polyphony_schemas.journal import Event
@@ -79,12 +78,14 @@ def _started(state: RunState, event: Event) -> None:
         state.agenda[node.path] = "perform"
     else:
         state.running[node.path] = node.attempt
+        budgets.hold(state, node, event)
 
 
 def _succeeded(state: RunState, event: Event) -> None:
     cached = event.data.get("cached") is True
     phases: tuple[Phase, ...] = ("ready",) if cached else ("running", "handled", "awaiting")
-    node = node_of(state, event, *(_UNFINISHED if "edited" in event.data else phases))
+    given = "edited" in event.data or event.data.get("pinned") is True
+    node = node_of(state, event, *(_UNFINISHED if given else phases))
     node.cached = cached
     by = event.data.get("by")
     node.by = None if by is None else str(by)
@@ -154,22 +155,7 @@ def _cancelled(state: RunState, event: Event) -> None:
 
 
 def _usage(state: RunState, event: Event) -> None:
-    data, melody = event.data, state.melody
-    cost = (
-        int(str(data.get("input_tokens") or 0)),
-        int(str(data.get("output_tokens") or 0)),
-        Decimal(str(data.get("usd") or "0")),
-    )
-    state.usage.add(*cost)
-    if state.usage.passes(melody.budget_usd, melody.budget_tokens):
-        state.set_timer(event.at_ms, "spent", ROOT)
-    node = state.nodes.get(event.node or "")
-    while node is not None and (scope := node.frame.owner) is not None:
-        if scope.loop is not None:
-            scope.loop.usage.add(*cost)
-            if scope.loop.usage.passes(scope.header.budget_usd, scope.header.budget_tokens):
-                state.set_timer(event.at_ms, "spent", scope.path)
-        node = scope
+    budgets.count(state, state.nodes.get(event.node or ""), event)
 
 
 def end(state: RunState, node: Node, phase: Phase, event: Event, outputs: Mapping[str, Value]) -> None:
@@ -214,6 +200,7 @@ def leave(state: RunState, node: Node, event: Event) -> None:
         state.rejections,
     ):
         table.pop(node.path, None)
+    state.in_line.pop(node.path, None)
     state.mail.outbox.pop(node.path, None)
     state.awaiting.pop(node.path, None)
     withdraw(state, node, consumed=event.type == "node.succeeded")
@@ -221,6 +208,10 @@ def leave(state: RunState, node: Node, event: Event) -> None:
         state.frames.pop(node.path, None)
     if node.phase == "running" and node.started_ms is not None:
         node.busy_ms += max(0, event.at_ms - node.started_ms)
+    if node.reserve is not None:
+        budgets.settle(state, node, event)
+    elif state.in_line:
+        budgets.wake(state)
 
 
 def lost(state: RunState, node: Node) -> None:
@@ -230,6 +221,7 @@ def lost(state: RunState, node: Node) -> None:
     """
     state.running.pop(node.path, None)
     state.interrupts.pop(node.path, None)
+    budgets.settle(state, node)
     if node.cancelling is None:
         make_ready(state, node)
     else:

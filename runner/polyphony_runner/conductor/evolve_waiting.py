@@ -14,6 +14,7 @@ WAITS: dict[str, Callable[[RunState, Event], None]] = {
     "fallback": evolve_handlers.fallback,
     "resume": evolve_handlers.halting,
     "mutex": evolve_handlers.locked_out,
+    "budget": evolve_handlers.out_of_budget,
     **evolve_awaiting.WAITS,
 }
 

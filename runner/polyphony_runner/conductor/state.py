@@ -13,13 +13,14 @@ Invariants:
 from __future__ import annotations
 
 import heapq
+import re
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Literal, TypeAlias
 
 from polyphony_runner.conductor.breakpoints import Breakpoints
+from polyphony_runner.conductor.ledger import Amounts, Ledger, Usage
 from polyphony_runner.conductor.mail import Mail, Wait
 from polyphony_runner.conductor.plan import GraphPlan, Plans
 from polyphony_runner.conductor.values import Value, ValueReader
@@ -54,29 +55,9 @@ NextStep = Literal[
 _FINAL_STATUSES: tuple[RunStatus, ...] = ("succeeded", "failed", "cancelled")
 WAITING, LIVE, DEAD = 0, 1, 2
 ROOT = ""
+_ROUND = re.compile(r"\[\d+\]")
 
 Error: TypeAlias = JsonObject
-
-
-@dataclass(slots=True)
-class Usage:
-    """What models cost so far."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    usd: Decimal = Decimal(0)
-
-    def add(self, input_tokens: int, output_tokens: int, usd: Decimal) -> None:
-        """Count one report."""
-        self.input_tokens += input_tokens
-        self.output_tokens += output_tokens
-        self.usd += usd
-
-    def passes(self, usd: str | None, tokens: int | None) -> bool:
-        """Whether more was spent than a budget allows."""
-        if usd is not None and self.usd > Decimal(usd):
-            return True
-        return tokens is not None and self.input_tokens + self.output_tokens > tokens
 
 
 @dataclass(slots=True)
@@ -102,6 +83,7 @@ class LoopState:
     closed: str | None = None
     holding: bool = False
     usage: Usage = field(default_factory=Usage)
+    ledger: Ledger = field(default_factory=Ledger)
     frames: dict[int, Frame] = field(default_factory=dict)
     last: Frame | None = field(default=None, compare=False)
 
@@ -124,7 +106,8 @@ class Node:
     """One instance of a node. ``retries`` counts what the retry policy used up, ``attempt`` every start.
 
     ``duty`` is there for an instance of a handler. Of the node that it guards, ``fallbacks`` counts those that were
-    tried, ``handler`` is the one that is at work, ``by`` the one whose outputs the node has. ``sent`` is the attempt in
+    tried, ``reserve`` is what its attempt may still spend of the budgets around it, ``claimed`` what it reported;
+    ``handler`` is the one that is at work, ``by`` the one whose outputs the node has. ``sent`` is the attempt in
     which a ``core/signal`` sent its signal; ``added`` are the items that signals brought to a ``for_each``, and
     ``completed`` says that one completed it before it opened.
     """
@@ -151,6 +134,9 @@ class Node:
     duty: Duty | None = None
     fallbacks: int = 0
     handler: Node | None = None
+    reserve: Amounts | None = None
+    claimed: Amounts = field(default_factory=dict)
+    overspent: bool = False
     by: str | None = None
     cached: bool = False
     wait: Wait | None = None
@@ -219,6 +205,9 @@ class Node:
             self.fallbacks,
             None if self.handler is None else self.handler.path,
             self.by,
+            None if self.reserve is None else dict(self.reserve),
+            dict(self.claimed),
+            self.overspent,
             self.cached,
             self.wait,
             self.sent,
@@ -295,6 +284,7 @@ class RunState:
     status: RunStatus = "running"
     created: JsonObject = field(default_factory=dict)
     caching: bool = False
+    pins: JsonObject = field(default_factory=dict)
     breakpoints: Breakpoints = field(default_factory=Breakpoints)
     inputs: Mapping[str, Value] = field(default_factory=dict)
     root: Frame | None = None
@@ -320,6 +310,8 @@ class RunState:
     outputs: Mapping[str, Value] = field(default_factory=dict)
     error: Error | None = None
     usage: Usage = field(default_factory=Usage)
+    ledger: Ledger = field(default_factory=Ledger)
+    in_line: dict[str, None] = field(default_factory=dict)
     started_ms: int | None = None
     ended_ms: int | None = None
     paused_ms: int = 0
@@ -334,6 +326,13 @@ class RunState:
         """Whether nothing can go on without a person, a signal or time."""
         busy = self.running or self.ready or self.agenda or self.lookups or self.mail.outbox
         return not busy and bool(self.awaiting or self.timers)
+
+    def pinned(self, path: str) -> JsonObject | None:
+        """The outputs that a node is taken to have given (``pins`` of ``run.created``), by its path in every round."""
+        if not self.pins:
+            return None
+        pin = self.pins.get(path, self.pins.get(without_rounds(path)))
+        return pin if isinstance(pin, Mapping) else None
 
     def set_timer(self, due_ms: int, kind: str, path: str) -> None:
         """Remember that something is due; ``decide`` drops what no longer matters."""
@@ -363,6 +362,8 @@ class RunState:
             "outputs": self.outputs,
             "error": self.error,
             "usage": self.usage,
+            "ledger": self.ledger,
+            "in_line": list(self.in_line),
         }
 
 
@@ -372,6 +373,11 @@ def run_status(value: JsonValue) -> RunStatus:
         if value == status:
             return status
     raise JournalError("PLY2105", f"the status {value!r}, expected one of: {', '.join(_FINAL_STATUSES)}")
+
+
+def without_rounds(path: str) -> str:
+    """The path of a node in every round: ``fix[3]/lint`` is ``fix/lint``."""
+    return _ROUND.sub("", path) if "[" in path else path
 
 
 def place(frame: Frame, name: str) -> str:
