@@ -2,7 +2,8 @@
 
 The hosts are those of the configured indexes and those that their pages for the asked names link to; the pages are
 read here, outside. ``file://`` indexes, the folders their pages link to, ``find-links`` and constraint files are
-mounted read-only at their own paths, so that the same addresses hold inside.
+mounted read-only at their own paths, so that the same addresses hold inside. A page from the network shows no folder
+of this machine, whatever it links to.
 """
 
 from __future__ import annotations
@@ -105,7 +106,8 @@ class PackageIndex:
         certificates = None if self.settings.certificates is None else str(self.settings.certificates)
         async with self._slots:
             try:
-                return await asyncio.to_thread(project_files, index, name, certificates=certificates)
+                files = await asyncio.to_thread(project_files, index, name, certificates=certificates)
+                return files if _local(index) else [file for file in files if not _is_local(file.url)]
             except (IndexReadError, OSError) as error:
                 raise NodeError(
                     "network",

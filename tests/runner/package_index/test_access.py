@@ -40,6 +40,15 @@ def test_hosts_are_those_of_the_indexes_and_those_their_pages_link_to(
     )
 
 
+def test_a_page_from_the_network_shows_no_folder_of_this_machine(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = f'<base href="file:///"><a href="{tmp_path.as_uri()}/secret">x</a><a href="etc/passwd">y</a>'
+    monkeypatch.setattr(Index, "page", lambda *_: page.encode())
+    access = asyncio.run(PackageIndex(IndexSettings(indexes=(index.url,))).access(["demotool"]))
+    assert access.mounts == ()
+
+
 def test_local_indexes_links_and_constraints_are_mounted_where_they_are(tmp_path: Path) -> None:
     files, links = tmp_path / "files", tmp_path / "links"
     project = tmp_path / "simple/demotool"
