@@ -26,6 +26,8 @@ from polyphony_schemas.trust.tree_rules import (
 )
 
 _MODES = frozenset({FILE, EXECUTABLE, LINK, DIRECTORY})
+# Every file in folders of its own. A few objects that name each other many times would be more folders than atoms.
+_MAX_MEMBERS = MAX_ENTRIES * MAX_DEPTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class PackageTree:
     entries: dict[str, Entry] = field(default_factory=dict)
     structure: list[Refusal] = field(default_factory=list)
     total_bytes: int = 0
+    members: int = 0
 
 
 # ``(raw id) -> ("tree" or "blob", bytes)``; raises whatever the store raises for an object it lacks.
@@ -80,6 +83,12 @@ def _walk(identity: bytes, prefix: str, depth: int, read: ReadObject, package: P
     previous: bytes | None = None
     names: set[bytes] = set()
     for item in parse_tree_object(body, len(identity)):
+        package.members += 1
+        if package.members > _MAX_MEMBERS:
+            package.structure.append(
+                Refusal("limits", "", f"more than {_MAX_MEMBERS} members of its folders")
+            )
+            return False
         path = prefix + item.name.decode("utf-8", "surrogateescape")
         key = name_key(item.mode, item.name)
         if item.name in names:

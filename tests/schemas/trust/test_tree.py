@@ -106,6 +106,17 @@ def _walk(objects: Objects, root: bytes) -> PackageTree:
     return read_package(root, objects.read)
 
 
+def test_a_few_objects_that_name_each_other_many_times_end_the_walk() -> None:
+    """Sixteen objects, a hundred folders in each folder: more than anybody can walk."""
+    objects = Objects()
+    root = objects.tree()
+    for _ in range(15):
+        root = objects.tree(*(("40000", b"d%02d" % number, root) for number in range(100)))
+    found = _walk(objects, root).structure
+    assert found[-1].rule == "limits"
+    assert "members" in found[-1].detail
+
+
 def test_reads_a_package_from_an_object_store() -> None:
     objects = Objects()
     blob = objects.blob(b"hello")
