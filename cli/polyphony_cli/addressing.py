@@ -33,7 +33,10 @@ def addressed(
         return [run_folder(console, words[0])], words[1]
     home = home_of(console)
     names = [melody] if "/" in melody else [f"polyphony/{melody}", melody]
-    return [folder for name in names for folder in unfinished_runs(home, name)], words[-1]
+    folders = [folder for name in names for folder in unfinished_runs(home, name) if not folder.of_cluster]
+    from polyphony_cli.cluster_verbs import names_cluster, unfinished_in_cluster
+
+    return [*folders, *(unfinished_in_cluster(console, names) if names_cluster(console) else ())], words[-1]
 
 
 def person(home: Home) -> Person:

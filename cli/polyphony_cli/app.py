@@ -53,6 +53,7 @@ VERBS: dict[str, Verb] = {
     "whoami": Verb("whoami", "Say who the registry takes you for", "polyphony whoami"),
     "key": Verb("key", "Make and list signing keys", "polyphony key new"),
     "registry": Verb("registry", "Add registries; run one", "polyphony registry list"),
+    "worker": Verb("worker", "Execute nodes for the cluster of this machine", "polyphony worker --slots 8"),
     "sandbox": Verb("sandbox", "Run a command in a node's sandbox", "polyphony sandbox --read . -- ls -la"),
     "doctor": Verb("doctor", "Say what this machine can isolate, and what to mend", "polyphony doctor"),
     "completion": Verb("completion", "Print shell completion", "polyphony completion bash"),

@@ -30,10 +30,25 @@ def home_of(console: Console) -> Home:
 
 
 def run_folder(console: Console, run: str) -> RunFolder:
-    """The folder of a run named on the command line."""
+    """The folder of a run named on the command line; of a cluster's run a copy, as it is now."""
+    from polyphony_runner.runs.errors import RunError
     from polyphony_runner.runs.folder import find_run
 
-    return find_run(home_of(console).runs, run)
+    folder: RunFolder | None
+    try:
+        folder = find_run(home_of(console).runs, run)
+    except RunError as error:
+        from polyphony_cli.cluster_verbs import names_cluster, relayed
+
+        folder = relayed(console, run) if error.code == "PLY2402" and names_cluster(console) else None
+        if folder is None:
+            raise
+        return folder
+    if folder.of_cluster:
+        from polyphony_cli.cluster_verbs import relayed
+
+        return relayed(console, folder.run) or folder
+    return folder
 
 
 def require_node(folder: RunFolder, node: str) -> None:

@@ -20,6 +20,11 @@ def command(console: Console, run: str, node: str | None, follow: bool) -> int:
     folder = run_folder(console, run)
     if node is not None:
         require_node(folder, node)
-    for entry in follow_logs(folder, node) if follow else read_logs(folder, node):
+    more = None
+    if folder.of_cluster:
+        from polyphony_cli.cluster_verbs import goes_on
+
+        more = goes_on(console, folder)
+    for entry in follow_logs(folder, node, more) if follow else read_logs(folder, node):
         click.echo(json_text(entry))
     return 0

@@ -26,6 +26,11 @@ def command(console: Console, run: str, accept_permissions: str | None) -> int:
     from polyphony_runner.runs.resuming import resume
 
     folder = run_folder(console, run)
+    if folder.of_cluster:
+        from polyphony_cli.cluster_verbs import resume_in_cluster
+
+        console.say(f"run {folder.run}")
+        return resume_in_cluster(console, folder)
     session = resume(folder, home_of(console))
     clear(folder)
     console.say(f"run {folder.run}")

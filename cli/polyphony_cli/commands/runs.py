@@ -19,11 +19,17 @@ from polyphony_cli.console import Console
 @click.pass_obj
 def command(console: Console, limit: int) -> int:
     """List the runs of this home, the newest first."""
+    from polyphony_cli.cluster_verbs import names_cluster
     from polyphony_cli.run_verbs import home_of
     from polyphony_runner.runs.listing import list_runs
     from polyphony_runner.runs.signs import sign_of
 
     listed = list_runs(home_of(console), limit or None)
+    if names_cluster(console):
+        from polyphony_cli.cluster_verbs import listed_in_cluster
+
+        found = {one.run: one for one in (*listed, *listed_in_cluster(console, limit or None))}
+        listed = [found[run] for run in sorted(found, reverse=True)][: limit or None]
     if console.as_json:
         console.document({"runs": [one.to_json() for one in listed]})
         return 0

@@ -14,10 +14,11 @@ from polyphony_runner.cluster.conducting import new_owner
 from polyphony_runner.cluster.database import Database
 from polyphony_runner.cluster.doorbell import Doorbell
 from polyphony_runner.cluster.errors import ClusterError
-from polyphony_runner.cluster.journal import PgJournal, no_run
+from polyphony_runner.cluster.journal import PgJournal, check_chain, no_run, read_lines
 from polyphony_runner.cluster.logs import ClusterLogs
 from polyphony_runner.cluster.material import load_melody, pack
 from polyphony_runner.cluster.mirror import Mirror
+from polyphony_runner.cluster.posting import unfinished_runs
 from polyphony_runner.cluster.requests import encode_request
 from polyphony_runner.cluster.settings import ClusterSettings
 from polyphony_runner.conductor.assignments import RunContext
@@ -42,15 +43,15 @@ from polyphony_runner.runs.assemble import AssembledRun
 from polyphony_runner.runs.errors import RunError
 from polyphony_runner.runs.folder import RunFolder
 from polyphony_runner.runs.session import created
-from polyphony_schemas.journal import FIRST_PREV, Event
+from polyphony_schemas.journal import FIRST_PREV, Event, line_digest
 from polyphony_schemas.values import RunId
 
 _PATIENCE = 10.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.25
 _INSERT = """
 WITH made AS (
-  INSERT INTO runs (run, name, local, record, graph, packages, next_seq, head)
-  VALUES (%(run)s, %(name)s, %(local)s, %(record)s, %(graph)s, %(packages)s, 1, %(head)s)
+  INSERT INTO runs (run, name, package, local, record, graph, packages, next_seq, head)
+  VALUES (%(run)s, %(name)s, %(package)s, %(local)s, %(record)s, %(graph)s, %(packages)s, 1, %(head)s)
   ON CONFLICT DO NOTHING RETURNING run
 )
 INSERT INTO journal (run, seq, type, line) SELECT run, 0, 'run.created', %(line)s FROM made
@@ -101,6 +102,7 @@ class Cluster:
             {
                 "run": record.run,
                 "name": record.name,
+                "package": record.package or record.name,
                 "local": record.local,
                 "record": (folder.path / "run.json").read_text(),
                 "graph": (folder.path / "graph.json").read_text(),
@@ -141,6 +143,10 @@ class Cluster:
             for run, name, local, status, made, changed, held in self.database.rows(_LIST, (limit,))
         ]
 
+    def unfinished(self, package: str) -> list[str]:
+        """The unfinished runs of a package (``owner/name``, or the name of a local melody)."""
+        return unfinished_runs(self.database, package)
+
     def status(self, run: str) -> tuple[str, bool]:
         """What the row of a run says, and whether a worker drives it; PLY2704."""
         rows = self.database.rows(
@@ -152,34 +158,29 @@ class Cluster:
 
     def mirror(self, run: str) -> RunFolder:
         """A folder of this home with everything known about a run now."""
-        mirror = self._mirror(run)
-        for _ in mirror.refresh():
-            pass
+        mirror = Mirror(self.database, self.artifacts, self.home, run)
+        mirror.refresh()
         mirror.fetch_head()
         mirror.fetch_live_logs()
         return mirror.folder
 
     def follow(self, run: str, observer: Observer) -> RunState:
         """Watch a run until it is finished or halted; its state."""
-        mirror = self._mirror(run)
-        new = mirror.events()
-        state: RunState | None = None
-        pause = _FIRST_PAUSE
+        mirror = Mirror(self.database, self.artifacts, self.home, run)
+        state = RunState(load_melody(self.database, run), ValueStore(FolderArtifacts(self.home.artifacts)))
+        head, pause = FIRST_PREV, _FIRST_PAUSE
         while True:
-            seen = False
-            for event in new:
-                state = state or RunState(
-                    mirror.folder.melody(), ValueStore(FolderArtifacts(self.home.artifacts))
-                )
+            lines = [line for _, line in read_lines(self.database, run, state.next_seq)]
+            mirror.refresh()  # brings the values that these lines name
+            for event in check_chain(run, lines, state.next_seq, head):
                 evolve(state, event)
                 observer(event, state)
-                seen = True
-            if state is not None and (state.finished or state.status == "halted"):
+            if state.finished or state.status == "halted":
                 mirror.fetch_head()
                 return state
-            pause = _FIRST_PAUSE if seen else min(pause * 1.5, _LONGEST_PAUSE)
+            head = line_digest(lines[-1]) if lines else head
+            pause = _FIRST_PAUSE if lines else min(pause * 1.5, _LONGEST_PAUSE)
             time.sleep(pause)
-            new = mirror.refresh()
 
     def ask(self, run: str, request: Request) -> None:
         """Leave a request for whoever drives the run; PLY2414 when it is over.
@@ -204,22 +205,6 @@ class Cluster:
         if status == "halted":
             self._write(run, lambda _state: [Draft("run.resumed")])
         self.bell.ring([run])
-
-    def wait(self, run: str, effect: Callable[[Event], bool], patience: float) -> bool:
-        """Wait until an event of the run shows the effect, or the run is finished; False when neither came."""
-        mirror = self._mirror(run)
-        new, end = mirror.events(), time.monotonic() + patience
-        while True:
-            for event in new:
-                if effect(event) or event.type == "run.finished":
-                    return True
-            if time.monotonic() > end:
-                return False
-            time.sleep(_LONGEST_PAUSE / 2)
-            new = mirror.refresh()
-
-    def _mirror(self, run: str) -> Mirror:
-        return Mirror(self.database, self.artifacts, self.home, run)
 
     def _write(self, run: str, drafts: Callable[[RunState], list[Draft]]) -> None:
         """Append to a run that nobody drives; PLY2709 when somebody took it up meanwhile."""

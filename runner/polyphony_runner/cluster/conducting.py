@@ -103,6 +103,7 @@ class Conducting:
             post=partial(post_to_melody, station.database, station.bell, station.values, run),
         )
         self.executor.told = self.conductor.report
+        self.executor.offered = self.conductor.wake
         self.task = asyncio.ensure_future(self._conduct())
 
     def deliver(self, message: Message) -> None:

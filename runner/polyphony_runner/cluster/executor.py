@@ -8,6 +8,7 @@ batch that a worker can take.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -47,8 +48,9 @@ class ClusterExecutor:
         bell: Doorbell,
         values: ValueStore,
     ) -> None:
-        # Where an end is reported that no ``start`` of this holder began.
+        # Where an end is reported that no ``start`` of this holder began, and who hears that offers are out.
         self.told: Report = lambda _message: None
+        self.offered: Callable[[], None] = lambda: None
         self._run = run
         self._owner = owner
         self._slots = slots
@@ -143,6 +145,7 @@ class ClusterExecutor:
         ]
         offer(self._database, self._run, self._owner, given)
         self._bell.ring([self._run] * min(_MOST_RINGS, -(-len(offers) // BATCH)))
+        self.offered()
 
     def _cancel_elsewhere(self, path: str) -> None:
         attempt, worker = cancel_task(self._database, self._run, path)

@@ -7,7 +7,7 @@ lines. All of it happens or nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from polyphony_runner.cluster.database import Database, Row
@@ -136,13 +136,18 @@ class PgJournal:
 
 def read_events(database: Database, run: str, first: int = 0, prev: str = FIRST_PREV) -> Iterator[Event]:
     """The events of a run from number ``first`` on, whose line names ``prev``; PLY2103 for a broken chain."""
-    for seq, line in read_lines(database, run, first):
+    return check_chain(run, (line for _, line in read_lines(database, run, first)), first, prev)
+
+
+def check_chain(run: str, lines: Iterable[bytes], first: int, prev: str) -> Iterator[Event]:
+    """The events of these lines, the first of which has number ``first`` and names ``prev``; PLY2103."""
+    for line in lines:
         try:
             event, named = decode_line(line)
         except FormatError as error:
-            raise _damaged(run, seq, error.message) from None
+            raise _damaged(run, first, error.message) from None
         if event.seq != first or named != prev:
-            raise _damaged(run, seq, f"expected {first} after {prev[:12]}…, the line says {event.seq}")
+            raise _damaged(run, first, f"it does not follow {prev[:12]}…")
         first, prev = first + 1, line_digest(line)
         yield event
 

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from polyphony_runner.cluster.database import Database
 from polyphony_runner.cluster.schema import SWEEP_LOCK
 
+# After a restart of the server nobody could renew anything: each holder gets one lease of grace.
+# It stands in statements as <silent>, see ``with_silence``.
+_SILENT = "greatest(until, pg_postmaster_start_time() + make_interval(secs => %(lease)s)) < now()"
 _CLAIM = """
 UPDATE runs SET owner = %(owner)s, until = now() + make_interval(secs => %(lease)s), due = NULL
 WHERE run = %(run)s AND status = ANY(%(statuses)s)
-  AND (owner IS NULL OR until < now() OR owner = %(owner)s)
+  AND (owner IS NULL OR <silent> OR owner = %(owner)s)
 RETURNING next_seq, head
 """
 _PUT_DOWN = """
@@ -23,10 +26,10 @@ RETURNING EXISTS (SELECT FROM messages WHERE messages.run = runs.run)
 # Open runs that nobody drives and that have something to do, and runs with an attempt that nobody has.
 _FORGOTTEN = """
 SELECT run FROM runs
-WHERE status IN ('running', 'waiting') AND (owner IS NULL OR until < now())
+WHERE status IN ('running', 'waiting') AND (owner IS NULL OR <silent>)
   AND (status = 'running' OR due <= now() OR EXISTS (SELECT FROM messages WHERE messages.run = runs.run))
 UNION
-SELECT run FROM tasks WHERE owner IS NULL OR until < now()
+SELECT run FROM tasks WHERE owner IS NULL OR <silent>
 LIMIT 1000
 """
 OPEN = ("running", "waiting")
@@ -41,12 +44,17 @@ class Claimed:
     head: str
 
 
+def with_silence(statement: str) -> str:
+    """A statement in which ``<silent>`` says that the holder of a row gave no sign of life for a whole ``lease``."""
+    return statement.replace("<silent>", _SILENT)
+
+
 def claim(
     database: Database, run: str, owner: str, lease: float, statuses: Sequence[str] = OPEN
 ) -> Claimed | None:
     """Take the lease of a run for ``lease`` seconds; None when somebody has it or the run is in no such status."""
     given = {"run": run, "owner": owner, "lease": lease, "statuses": list(statuses)}
-    rows = database.rows(_CLAIM, given)
+    rows = database.rows(with_silence(_CLAIM), given)
     return Claimed(int(rows[0][0]), str(rows[0][1])) if rows else None
 
 
@@ -83,14 +91,14 @@ def leave(database: Database, owners: Sequence[str], worker: str) -> None:
     database.rows("DELETE FROM workers WHERE name = %s", (worker,))
 
 
-def forgotten(database: Database) -> list[str]:
+def forgotten(database: Database, lease: float) -> list[str]:
     """Runs to ring for; empty when another worker is looking at this moment."""
     locked = database.rows("SELECT pg_try_advisory_lock(%s)", (SWEEP_LOCK,))[0][0]
     if not locked:
         return []
     try:
         database.rows("DELETE FROM workers WHERE until < now()")
-        return [str(row[0]) for row in database.rows(_FORGOTTEN)]
+        return [str(row[0]) for row in database.rows(with_silence(_FORGOTTEN), {"lease": lease})]
     finally:
         database.rows("SELECT pg_advisory_unlock(%s)", (SWEEP_LOCK,))
 

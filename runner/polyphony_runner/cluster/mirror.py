@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from polyphony_runner.artifacts.store import ArtifactStore, FolderArtifacts
 from polyphony_runner.cluster.database import Database
-from polyphony_runner.cluster.journal import no_run, read_lines
+from polyphony_runner.cluster.journal import check_chain, no_run, read_lines
 from polyphony_runner.files import exclusive, private_folder, write_atomic
 from polyphony_runner.home import Home
-from polyphony_runner.journal.errors import JournalError
-from polyphony_runner.runs.folder import RunFolder
-from polyphony_schemas.journal import FIRST_PREV, Event, decode_line, line_digest
-
-_MARK = "cluster.json"
+from polyphony_runner.runs.folder import CLUSTER_MARK, RunFolder
+from polyphony_schemas.journal import FIRST_PREV, Event, line_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +29,6 @@ class _Copied:
     size: int = 0
 
 
-def is_mirror(folder: RunFolder) -> bool:
-    """Whether a run's folder is the copy of a cluster's run."""
-    return (folder.path / _MARK).is_file()
-
-
 class Mirror:
     """The copy of one run; ``refresh`` brings what came since."""
 
@@ -46,40 +38,15 @@ class Mirror:
         self._shared = artifacts
         self._own = FolderArtifacts(home.artifacts)
 
-    def refresh(self) -> Iterator[Event]:
-        """Copy what is new and give it; PLY2704 when the cluster has no such run, PLY2103 for a broken chain."""
+    def refresh(self) -> None:
+        """Copy what is new; PLY2704 when the cluster has no such run, PLY2103 when it does not follow the copy."""
         self._begin()
         with exclusive(self.folder.path / "mirror.lock"):
             copied = self._copied()
-            events: list[Event] = []
-            lines: list[bytes] = []
-            head = copied.head
-            for seq, line in read_lines(self._database, self.folder.run, copied.next_seq):
-                event, prev = decode_line(line)
-                if prev != head or event.seq != seq:
-                    raise JournalError(
-                        "PLY2103",
-                        f"event {seq} of {self.folder.run!r} does not follow what this home saw before",
-                        hint="the journal was changed; restore the cluster's database from a copy",
-                    )
+            lines = [line for _, line in read_lines(self._database, self.folder.run, copied.next_seq)]
+            for event in check_chain(self.folder.run, lines, copied.next_seq, copied.head):
                 self._fetch(event)
-                events.append(event)
-                lines.append(line + b"\n")
-                head = line_digest(line)
-            self._append(copied, lines, head)
-        yield from events
-
-    def events(self) -> Iterator[Event]:
-        """Everything: what was copied before, then what is new."""
-        new = list(self.refresh())
-        from polyphony_runner.journal.file import read_journal
-
-        first = new[0].seq if new else None
-        for event in read_journal(self.folder.journal):
-            if first is not None and event.seq >= first:
-                break
-            yield event
-        yield from new
+            self._append(copied, lines)
 
     def fetch_head(self) -> None:
         """Copy the signed head, where there is one."""
@@ -102,7 +69,7 @@ class Mirror:
             path.unlink(missing_ok=True)
 
     def _begin(self) -> None:
-        if is_mirror(self.folder):
+        if self.folder.of_cluster:
             return
         rows = self._database.rows("SELECT record, graph FROM runs WHERE run = %s", (self.folder.run,))
         if not rows:
@@ -113,7 +80,7 @@ class Mirror:
         self._mark(_Copied())
 
     def _copied(self) -> _Copied:
-        document = json.loads((self.folder.path / _MARK).read_bytes())
+        document = json.loads((self.folder.path / CLUSTER_MARK).read_bytes())
         copied = _Copied(document["next_seq"], document["head"], document["size"])
         size = self.folder.journal.stat().st_size if self.folder.journal.exists() else 0
         if size == copied.size:
@@ -122,18 +89,19 @@ class Mirror:
         self.folder.journal.unlink(missing_ok=True)
         return _Copied()
 
-    def _append(self, copied: _Copied, lines: list[bytes], head: str) -> None:
+    def _append(self, copied: _Copied, lines: list[bytes]) -> None:
         if not lines and self.folder.journal.exists():
             return
-        data = b"".join(lines)
+        data = b"".join(line + b"\n" for line in lines)
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         with os.fdopen(os.open(self.folder.journal, flags, 0o600), "ab") as stream:
             stream.write(data)
+        head = line_digest(lines[-1]) if lines else copied.head
         self._mark(_Copied(copied.next_seq + len(lines), head, copied.size + len(data)))
 
     def _mark(self, copied: _Copied) -> None:
         document = {"next_seq": copied.next_seq, "head": copied.head, "size": copied.size}
-        write_atomic(self.folder.path / _MARK, json.dumps(document).encode() + b"\n")
+        write_atomic(self.folder.path / CLUSTER_MARK, json.dumps(document).encode() + b"\n")
 
     def _fetch(self, event: Event) -> None:
         """Bring the values and the log that an event names by digest."""

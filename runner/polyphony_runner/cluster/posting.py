@@ -13,15 +13,16 @@ from polyphony_runner.conductor.storage import ValueStore
 from polyphony_runner.conductor.values import load
 
 _OTHERS = """
-SELECT other.run FROM runs AS other JOIN runs AS sender USING (name)
+SELECT other.run FROM runs AS other JOIN runs AS sender USING (package)
 WHERE sender.run = %s AND other.run <> sender.run AND other.status = ANY(%s)
 """
 
 
-def unfinished_runs(database: Database, name: str) -> list[str]:
-    """The unfinished runs of a melody."""
+def unfinished_runs(database: Database, package: str) -> list[str]:
+    """The unfinished runs of a package."""
     rows = database.rows(
-        "SELECT run FROM runs WHERE name = %s AND status = ANY(%s) ORDER BY run", (name, list(UNFINISHED))
+        "SELECT run FROM runs WHERE package = %s AND status = ANY(%s) ORDER BY run",
+        (package, list(UNFINISHED)),
     )
     return [str(row[0]) for row in rows]
 

@@ -30,6 +30,7 @@ _STEPS: tuple[str, ...] = (
     CREATE TABLE runs (
       run text PRIMARY KEY,
       name text NOT NULL,
+      package text NOT NULL,
       local boolean NOT NULL,
       created_at timestamptz NOT NULL DEFAULT now(),
       changed_at timestamptz NOT NULL DEFAULT now(),
@@ -45,6 +46,7 @@ _STEPS: tuple[str, ...] = (
       due timestamptz
     );
     CREATE INDEX runs_open ON runs (until) WHERE status IN ('running', 'waiting');
+    CREATE INDEX runs_unfinished ON runs (package) WHERE status IN ('running', 'waiting', 'halted');
     CREATE INDEX runs_newest ON runs (run text_pattern_ops);
     CREATE TABLE journal (
       run text NOT NULL REFERENCES runs ON DELETE CASCADE,

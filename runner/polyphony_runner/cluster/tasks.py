@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from polyphony_runner.cluster.database import Database
+from polyphony_runner.cluster.leases import with_silence
 
 BATCH = 16
 # FOR SHARE: whoever takes the run over at this moment either waits for these rows, or makes them impossible.
@@ -53,9 +54,9 @@ WITH told AS (
 SELECT DISTINCT runs.run, CASE WHEN runs.until > now() THEN runs.owner END FROM told JOIN runs USING (run)
 """
 _LOST = """
-DELETE FROM tasks USING runs
-WHERE tasks.run = ANY(%(runs)s) AND tasks.until < now() AND runs.run = tasks.run AND runs.owner = ANY(%(owners)s)
-RETURNING tasks.run, tasks.node, tasks.attempt
+DELETE FROM tasks WHERE run = ANY(%(runs)s) AND owner IS NOT NULL AND <silent>
+  AND EXISTS (SELECT FROM runs WHERE runs.run = tasks.run AND runs.owner = ANY(%(owners)s))
+RETURNING run, node, attempt
 """
 _PENDING = """
 SELECT node, attempt FROM tasks WHERE run = %(run)s
@@ -134,9 +135,11 @@ def cancelled_tasks(database: Database, worker: str) -> list[int]:
     ]
 
 
-def lost_tasks(database: Database, runs: Sequence[str], owners: Sequence[str]) -> list[tuple[str, str, int]]:
+def lost_tasks(
+    database: Database, runs: Sequence[str], owners: Sequence[str], lease: float
+) -> list[tuple[str, str, int]]:
     """Remove and give the tasks (run, node, attempt) of our runs whose workers fell silent."""
-    rows = database.rows(_LOST, {"runs": list(runs), "owners": list(owners)})
+    rows = database.rows(with_silence(_LOST), {"runs": list(runs), "owners": list(owners), "lease": lease})
     return [(str(run), str(node), int(attempt)) for run, node, attempt in rows]
 
 

@@ -43,7 +43,7 @@ RuntimeOfWorker = Callable[[PackageSource, ArtifactStore], Runtime]
 
 def worker_name() -> str:
     """A name that no other worker has: the machine's, the process's, and chance."""
-    return f"{socket.gethostname().replace(':', '-')}-{os.getpid()}-{secrets.token_hex(3)}"
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
 
 
 class Worker:
@@ -58,7 +58,7 @@ class Worker:
         artifacts = open_artifacts(settings)
         trees = Trees(home, artifacts)
         self.station = Station(
-            name=name or worker_name(),
+            name=(name or worker_name()).replace(":", "-"),
             settings=settings,
             home=home,
             database=database,
@@ -72,6 +72,18 @@ class Worker:
         self._helping = Helping(self.station, self.heard)
         self._runs: dict[str, Conducting] = {}
         self._drained = asyncio.Event()
+        self._signals = 0
+
+    @property
+    def name(self) -> str:
+        """What this worker is called."""
+        return self.station.name
+
+    def heed_signal(self) -> None:
+        """Count a signal, whatever the loop does: the second one ends even the waiting for a database."""
+        self._signals += 1
+        if self._signals > 1:
+            self.station.database.stopped = True
 
     async def work(self) -> None:
         """Work until ``drain`` was called and everything that runs here is over."""
@@ -209,7 +221,9 @@ class Worker:
         runs = list(self._runs)
         if runs:
             self._read(runs)
-            for run, node, attempt in tasks.lost_tasks(station.database, runs, self._owners()):
+            for run, node, attempt in tasks.lost_tasks(
+                station.database, runs, self._owners(), station.settings.lease
+            ):
                 self._runs[run].lost(node, attempt)
             for conducting in self._runs.values():
                 conducting.logs.show()
@@ -219,7 +233,7 @@ class Worker:
     def _sweep(self) -> None:
         """Ring for what was forgotten; what this worker has places for it takes itself, Redis or not."""
         rings = []
-        for run in leases.forgotten(self.station.database):
+        for run in leases.forgotten(self.station.database, self.station.settings.lease):
             if self.station.slots.free > 0:
                 self.rung(run)
             else:

@@ -41,11 +41,17 @@ _FINAL_TYPES = (
 async def watch(folder: RunFolder, request: Callable[[Request], None]) -> None:
     """Hand every request to the Conductor, until cancelled."""
     while True:
-        for path in _requests(folder.control):
-            wanted = json.loads(path.read_bytes())
-            path.unlink()
-            request(_REQUESTS[wanted.pop("request")](**wanted))
+        for one in taken_requests(folder):
+            request(one)
         await asyncio.sleep(_PAUSE)
+
+
+def taken_requests(folder: RunFolder) -> Iterator[Request]:
+    """What others left, in their order; each is removed before it is given."""
+    for path in _requests(folder.control):
+        wanted = json.loads(path.read_bytes())
+        path.unlink()
+        yield _REQUESTS[wanted.pop("request")](**wanted)
 
 
 def ask(folder: RunFolder, request: Request) -> None:

@@ -75,7 +75,8 @@ def _readable(folder: RunFolder, home: Home) -> ListedRun:
             raise folder.unreadable("it was ended before its first event")
         return ListedRun(folder.run, record.name, "running", "", None, record.local)
     first, last = found
-    status = _status_of(folder, home) if held else "halted"
+    executed = held or (folder.of_cluster and last.type != "run.halted")
+    status = _status_of(folder, home) if executed else "halted"
     if last.type == "run.finished":
         status = str(last.data.get("status"))
     seconds = round((last.at_ms - first.at_ms) / 1000, 3)

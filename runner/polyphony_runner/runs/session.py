@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from polyphony_runner.artifacts.store import FolderArtifacts
 from polyphony_runner.conductor.assignments import RunContext
@@ -38,6 +38,9 @@ from polyphony_runner.runs.shared_locks import FileLocks
 from polyphony_runner.runs.unchanged import check_unchanged, kept_digests
 from polyphony_runner.runtimes.protocol import Assignment, Failure, Outcome, Runtime, Sink
 from polyphony_schemas.values import JsonObject, JsonValue, TreeId
+
+if TYPE_CHECKING:
+    from polyphony_runner.runs.trial import SkippingClock
 
 # Makes the runtime of a run once its packages are known.
 RuntimeFactory = Callable[[PackageTable, FolderArtifacts, Path], Runtime]
@@ -75,9 +78,13 @@ class Session:
         return self.state
 
     async def conduct(
-        self, runtime: RuntimeFactory, observer: Observer, cancel: CancelRequest | None = None
+        self,
+        runtime: RuntimeFactory,
+        observer: Observer,
+        cancel: CancelRequest | None = None,
+        clock: SkippingClock | None = None,
     ) -> None:
-        """``execute`` within a running event loop, without the signature."""
+        """``execute`` within a running event loop, without the signature; with ``clock`` nobody waits for time."""
         packages = packages_of(self.record)
         executor = LocalExecutor(runtime(packages, self.artifacts, Path(self.record.folder)))
         conductor = Conductor(
@@ -92,6 +99,8 @@ class Session:
             keeper=LockKeeper(FileLocks(self.home.locks)),
             post=self._post,
         )
+        if clock is not None:
+            conductor.clock, conductor.put_down = clock, clock.put_down
         self._first_events(conductor)
         if cancel is not None:
             conductor.record(cancel.draft)
@@ -230,6 +239,7 @@ def created(assembled: AssembledRun) -> dict[str, JsonValue]:
         "ceiling": dict(record.ceiling),
         "unsafe_no_sandbox": record.unsafe_no_sandbox,
         "cache": record.cache,
+        **({"pins": assembled.pins} if assembled.pins else {}),
     }
 
 
@@ -239,6 +249,12 @@ def take_up(folder: RunFolder, home: Home) -> Session:
     PLY2414 when it is over, PLY2102 when it is being executed, PLY2417 when its folder cannot be read, PLY2418 when
     that is no longer what was written.
     """
+    if folder.of_cluster:
+        raise RunError(
+            "PLY2713",
+            f"the run {folder.run!r} is the cluster's: nothing of it is executed here",
+            hint=f"polyphony resume {folder.run} lets the workers go on",
+        )
     record = folder.record()
     check_unchanged(folder, home)
     session = _open(folder, record, home)
