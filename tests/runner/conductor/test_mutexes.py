@@ -22,7 +22,8 @@ SHARED = {"name": "site", "scope": "melody"}
 class Critical:
     """A place where one at a time may be."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = 0.002) -> None:
+        self.seconds = seconds
         self.inside = 0
         self.most = 0
         self.order: list[str] = []
@@ -31,7 +32,7 @@ class Critical:
         self.inside += 1
         self.most = max(self.most, self.inside)
         self.order.append(assignment.node)
-        await asyncio.sleep(0.002)
+        await asyncio.sleep(self.seconds)
         self.inside -= 1
         return {"value": 1}
 
@@ -48,7 +49,7 @@ def test_one_node_at_a_time_in_the_order_of_the_journal(player: Player) -> None:
 
 
 def test_different_locks_do_not_meet(player: Player) -> None:
-    critical = Critical()
+    critical = Critical(seconds=1.0)
     player.play(compiled({"a": work(mutex="one"), "b": work(mutex="two")}), {"*": critical})
     assert critical.most == 2
 

@@ -103,7 +103,7 @@ def test_added_items_count_for_max(player: Player) -> None:
 def test_completing_from_outside_is_like_complete_when(player: Player, rest: str, last: str) -> None:
     async def second(assignment: Any, sink: Any) -> Any:
         if assignment.inputs["it"] == 2:
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(1.0)  # long after the pause, whatever else the machine does
         return {"value": assignment.inputs["it"]}
 
     nodes = {
