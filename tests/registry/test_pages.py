@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterable
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyphony_registry.pages.layout import lay_out
+from polyphony_registry.pages.layout import is_drawable, lay_out
 from polyphony_registry.pages.picture import draw, miniature
 from polyphony_registry.pages.readme import render_readme
 from polyphony_registry.pages.scores import Card, Known, Score, Wire, score_of
@@ -266,3 +268,21 @@ def test_colours_have_enough_contrast_in_light_and_dark() -> None:
 def test_only_the_tokens_name_colours() -> None:
     rules = CSS.read_text().split("@font-face", 1)[1]
     assert not re.findall(r"#[0-9a-fA-F]{3,8}\b", rules)
+
+
+@pytest.mark.parametrize(
+    ("cards", "apart"), [(1_500, ()), (301, ()), (200, range(2, 200, 9)), (300, (2, 150))]
+)
+def test_a_score_that_would_cost_everybody_seconds_is_not_drawn(cards: int, apart: Iterable[int]) -> None:
+    names = [f"n{number}" for number in range(cards)]
+    steps = (1, *apart)
+    wires = tuple(Wire(name, names[i + step]) for step in steps for i, name in enumerate(names[:-step]))
+    assert not is_drawable(Score(tuple(Card(name, "core", "core/set", "") for name in names), wires))
+
+
+def test_a_long_row_is_drawn() -> None:
+    names = [f"n{number}" for number in range(300)]
+    wires = tuple(Wire(*pair) for pair in pairwise(names))
+    score = Score(tuple(Card(name, "core", "core/set", "") for name in names), wires)
+    assert is_drawable(score)
+    assert len(miniature(score)) < 200_000

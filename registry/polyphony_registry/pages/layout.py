@@ -20,6 +20,9 @@ COLUMN_GAP = 56
 FRAME_PAD = 28
 FRAME_HEAD = 30
 PILL_CHARACTERS = 26
+MOST_CARDS = 300
+MOST_WIRES = 1_000
+MOST_CROSSINGS = 5_000
 _PILL_CHARACTER = 6.6
 _LANE = 10
 _SWEEPS = 6
@@ -68,6 +71,28 @@ class _Slot:
     order: float = 0.0
     x: float = 0.0
     y: float = 0.0
+
+
+def is_drawable(score: Score) -> bool:
+    """Whether a picture is worth its time and bytes: everybody who looks at a list pays for it."""
+    cards, wires = _size(score)
+    return cards <= MOST_CARDS and wires <= MOST_WIRES and _crossings(score) <= MOST_CROSSINGS
+
+
+def _size(score: Score) -> tuple[int, int]:
+    inner = [_size(card.body) for card in score.cards if card.body is not None]
+    return (
+        len(score.cards) + sum(cards for cards, _ in inner),
+        len(score.wires) + sum(wires for _, wires in inner),
+    )
+
+
+def _crossings(score: Score) -> int:
+    """How many layers all wires cross together."""
+    forward = _forward(score)
+    levels = _levels(score, forward)
+    own = sum(levels[wire.target] - levels[wire.source] for wire in forward)
+    return own + sum(_crossings(card.body) for card in score.cards if card.body is not None)
 
 
 def lay_out(score: Score) -> Placed:

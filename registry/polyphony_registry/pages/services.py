@@ -12,6 +12,7 @@ from typing import cast
 from sqlalchemy.orm import Session
 
 from polyphony_registry.packages.services import PackageView, Summary, VersionView, find_package, summaries
+from polyphony_registry.pages.layout import is_drawable
 from polyphony_registry.pages.picture import draw, miniature
 from polyphony_registry.pages.readme import render_readme
 from polyphony_registry.pages.scores import CardKind, Known, Score, score_of
@@ -144,8 +145,9 @@ class _Frozen:
 
 
 @lru_cache(maxsize=128)
-def _cached_score(tree: str, given: _Frozen) -> Score:  # noqa: ARG001  # the tree id is the key
-    return score_of(given.document, given.packages)
+def _cached_score(tree: str, given: _Frozen) -> Score | None:  # noqa: ARG001  # the tree id is the key
+    score = score_of(given.document, given.packages)
+    return score if is_drawable(score) else None
 
 
 def _known(found: Summary) -> Known:
