@@ -30,6 +30,7 @@ from polyphony_schemas.values import JsonObject, JsonValue
 OUT = ".out"
 INLINE_TEXT = 16 << 10
 _MAX_MASKED = 64 << 20
+_CHUNK = 1 << 20
 _PATH_ONLY = os.O_PATH | os.O_CLOEXEC
 
 
@@ -178,7 +179,10 @@ class Collector:
     def _mask(self, work: int, path: str) -> None:
         for entry in walk(work, path):
             self._refuse_name(work, entry)
-            if entry.kind != "file" or entry.status.st_size > _MAX_MASKED:
+            if entry.kind != "file":
+                continue
+            if entry.status.st_size > _MAX_MASKED:
+                self._refuse_secret(work, entry)
                 continue
             with (
                 opened(open_beneath(work, entry.path)) as reading,
@@ -190,6 +194,20 @@ class Collector:
                 flags = os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC
                 with os.fdopen(open_beneath(work, entry.path, flags), "wb") as target:
                     target.write(masked)
+
+    def _refuse_secret(self, work: int, entry: Entry) -> None:
+        """A file too large to be masked in memory may hold no secret."""
+        before = b""
+        with os.fdopen(open_beneath(work, entry.path), "rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                if any(self.masker.spans(before + chunk)):
+                    raise NodeError(
+                        "output",
+                        "PLY3509",
+                        f"{entry.path!r} holds a granted secret, and has more than the {_MAX_MASKED} bytes that are masked",
+                        hint="leave the secret out of the file, or write smaller ones",
+                    )
+                before = (before + chunk)[-self.masker.longest :]
 
     def _refuse_name(self, work: int, entry: Entry) -> None:
         """Names and links cannot be masked: the folder would not be the one the node made."""

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polyphony_runner.grants.masking import MASK, Masker
+from polyphony_runner.runtimes import outputs
 from support.runtimes_nodes import Bench
 
 SECRET = 'pa"ss/w+ö rd=\n1'
@@ -77,10 +78,10 @@ def test_nothing_a_node_says_shows_its_secret(tmp_path: Path) -> None:
         outputs={"out": any_port, "place": any_port, "page": {"schema": {"$ref": "urn:polyphony:file"}}},
     )
     grants = {"secrets": ("TOKEN", "ABSENT")}
-    outputs = bench.succeed(uses, inputs={"fail": False}, grants=grants)
-    assert outputs["out"] == {MASK: [MASK, MASK]}
-    assert outputs["place"] == "/tmp/.secrets/TOKEN"
-    page = outputs["page"]
+    told = bench.succeed(uses, inputs={"fail": False}, grants=grants)
+    assert told["out"] == {MASK: [MASK, MASK]}
+    assert told["place"] == "/tmp/.secrets/TOKEN"
+    page = told["page"]
     assert isinstance(page, dict)
     assert bench.artifacts.read(str(page["digest"])) == b"<***>"
     failure = bench.fail(uses, inputs={"fail": True}, grants=grants)
@@ -100,6 +101,27 @@ def test_a_folder_with_a_secret_in_a_name_is_refused(tmp_path: Path, lines: str)
     failure = bench.fail(uses, grants={"secrets": ("TOKEN",)})
     assert failure.kind == "output"
     assert "word-in" not in failure.message
+
+
+@pytest.mark.parametrize(("before", "holds"), [(0, True), (97, True), (900, True), (900, False)])
+def test_a_secret_in_a_file_too_large_to_be_masked_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: int, holds: bool
+) -> None:
+    monkeypatch.setattr(outputs, "_MAX_MASKED", 64)
+    monkeypatch.setattr(outputs, "_CHUNK", 100)  # also where the secret stands in two pieces
+    bench = Bench(tmp_path, secrets={"TOKEN": "word-in-a-large-file"})
+    said = "s" if holds else "'nothing'"
+    uses = bench.python(
+        "def main(i, p, t, c):\n    s = c.secret('TOKEN')\n"
+        f"    open('/out/page', 'w').write('x' * {before} + {said} + 'x' * 100)\n",
+        outputs={"page": {"schema": {"$ref": "urn:polyphony:file"}}},
+    )
+    if holds:
+        failure = bench.fail(uses, grants={"secrets": ("TOKEN",)})
+        assert (failure.kind, failure.details["code"]) == ("output", "PLY3509")
+        assert "word-in" not in failure.message
+    else:
+        assert "page" in bench.succeed(uses, grants={"secrets": ("TOKEN",)})
 
 
 def test_a_line_is_masked_before_it_is_cut(tmp_path: Path) -> None:
