@@ -76,7 +76,12 @@ class OtherStart:
     kind: RunKind
 
 
-Start = PythonStart | ProcessStart | CommandStart | OtherStart
+@dataclass(frozen=True, slots=True)
+class MelodyStart:
+    """A melody: its graph is opened by the Conductor, nothing is started."""
+
+
+Start = PythonStart | ProcessStart | CommandStart | OtherStart | MelodyStart
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +141,7 @@ _KINDS: dict[type, str] = {
     ProcessStart: "process",
     CommandStart: "command",
     OtherStart: "other",
+    MelodyStart: "melody",
 }
 _STARTS: dict[str, type[Start]] = {kind: start for start, kind in _KINDS.items()}
 _START = {"words": tuple, "ok": tuple}

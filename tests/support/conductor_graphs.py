@@ -22,6 +22,8 @@ from polyphony_runner.journal import Event, Journal, MemoryJournal
 from polyphony_runner.packages import PackageTable
 from polyphony_runner.runs.logs import RunLogs
 from polyphony_schemas.graph.compile import compile_melody
+from polyphony_schemas.graph.interface import melody_interface
+from polyphony_schemas.graph.linking import Unlinked, link
 from polyphony_schemas.graph.model import CompiledMelody, Port
 from polyphony_schemas.melody import Melody
 from polyphony_schemas.program import PackageInterface
@@ -157,3 +159,16 @@ def core(name: str, values: Mapping[str, Any] | None = None, **keys: Any) -> dic
 def needs(*sources: str) -> dict[str, str]:
     """A ``with`` that refers to the values of other nodes, one port for each."""
     return {f"from_{source}": f"${{ {source}.value }}" for source in sources}
+
+
+def linked(root: Mapping[str, Any], others: Mapping[str, Mapping[str, Any]] | None = None) -> CompiledMelody:
+    """Melodies that use each other, written as parts of documents; ``others`` by the words of ``uses``."""
+    documents = {".": root, **(others or {})}
+    melodies = {
+        key: Melody.model_validate({"melody": "v1", "name": "tested", "version": "1.0.0", **parts})
+        for key, parts in documents.items()
+    }
+    known = {**PACKAGES, **{key: melody_interface(melody) for key, melody in melodies.items()}}
+    same = {key: key for key in known}
+    compiled = {key: Unlinked(compile_melody(melody, known), same) for key, melody in melodies.items()}
+    return link(compiled.pop("."), compiled)

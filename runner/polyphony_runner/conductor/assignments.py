@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 from polyphony_runner.conductor.failures import attempt_timeout
-from polyphony_runner.conductor.state import Node, RunState
-from polyphony_runner.conductor.values import loaded
+from polyphony_runner.conductor.state import Frame, Node, RunState
+from polyphony_runner.conductor.values import Stored, Value, loaded
 from polyphony_runner.grants.paths import resolve
 from polyphony_runner.packages import PackageSource
 from polyphony_runner.runtimes.failures import NodeError
 from polyphony_runner.runtimes.protocol import Assignment, Failure
 from polyphony_schemas.errors import ExpressionError
 from polyphony_schemas.expressions import evaluate_template
-from polyphony_schemas.graph.model import Limits
 from polyphony_schemas.permissions.effective import effective
-from polyphony_schemas.permissions.items import PATH_KEYS, path_of
+from polyphony_schemas.permissions.items import NAMED_AT_NODE, PATH_KEYS, path_of
+from polyphony_schemas.permissions.keys import PERMISSION_KEYS
 from polyphony_schemas.values import JsonObject, JsonValue, NodePath, RunId
 
 Grants = Mapping[str, tuple[JsonValue, ...]]
@@ -82,7 +82,7 @@ def assign(state: RunState, node: Node, context: RunContext, now_ms: int) -> Ass
         return Failure("expression", f"permissions: {error.message}", retryable=False)
     if missing:
         return Failure("permission", missing, retryable=False)
-    limits = limits_of(node.spec.limits, state.melody.limits)
+    limits = node.spec.limits.over(node.frame.limits)
     timeout = attempt_timeout(state, node, now_ms)
     deadline = None if timeout is None else datetime.fromtimestamp((now_ms + timeout) / 1000, UTC)
     return Assignment(
@@ -102,18 +102,6 @@ def assign(state: RunState, node: Node, context: RunContext, now_ms: int) -> Ass
     )
 
 
-def limits_of(node: Limits, run: Limits) -> Limits:
-    """The node's limits; what it does not name is taken from the melody's."""
-    return Limits(
-        **{
-            one.name: getattr(node, one.name)
-            if getattr(node, one.name) is not None
-            else getattr(run, one.name)
-            for one in fields(Limits)
-        }
-    )
-
-
 def _grants(
     node: Node, given: Mapping[str, JsonObject], context: RunContext
 ) -> tuple[Grants, str, dict[str, Path]]:
@@ -130,9 +118,34 @@ def _grants(
                 declared[key] = "granted"
     own = {key: _items(items) for key, items in given.get("permissions", {}).items()}
     places = Places(context.work, context.places)
-    found = effective(declared, own, context.ceiling, lies_in=places.lies_in)
+    ceiling, outer = _bounds(node.frame, context.ceiling)
+    found = effective(declared, own, ceiling, outer=outer, lies_in=places.lies_in)
     missing = "; ".join(one.explain(node.spec.id) for one in found.missing)
     return found.grants, missing, {text: place for text, place in places.known.items() if place is not None}
+
+
+def _bounds(frame: Frame, ceiling: Grants) -> tuple[Grants, tuple[Grants, ...]]:
+    """The ceiling of the melody that a frame belongs to, and what cuts further: all that lies around that melody.
+
+    A node that uses a melody passes on what it names; what it does not name it passes on as its own ceiling has it,
+    except for what must stand at the node.
+    """
+    owner = frame.owner
+    while owner is not None and owner.spec.kind != "melody":
+        owner = owner.frame.owner
+    if owner is None:
+        return ceiling, ()
+    above, outer = _bounds(owner.frame, ceiling)
+    own, named = _grants_in(owner.scope.ceiling), _grants_in(owner.scope.permissions)
+    passed: dict[str, tuple[JsonValue, ...]] = {
+        key: named.get(key, ()) if key in named or key in NAMED_AT_NODE else above.get(key, ())
+        for key in PERMISSION_KEYS
+    }
+    return own, (passed, above, *outer)
+
+
+def _grants_in(values: Mapping[str, Value]) -> dict[str, tuple[JsonValue, ...]]:
+    return {key: _items(value) for key, value in values.items() if not isinstance(value, Stored)}
 
 
 def _items(value: JsonValue) -> tuple[JsonValue, ...]:

@@ -51,7 +51,7 @@ def ask(state: RunState, node: Node) -> Answer:
             continue
         scarce = min(concerned, key=lambda account: account.left(dimension))  # used at once
         left = scarce.left(dimension)
-        need = own_limit(state, node, dimension)
+        need = own_limit(node, dimension)
         need = left if need is None else need
         if left <= 0 or need > left:
             return Answer(error=_refusal(scarce, dimension, need, left))
@@ -68,9 +68,9 @@ def may_spend(node: Node) -> bool:
     return bool(_REACH & spec.permissions.keys()) or "models" in spec.declared or "models" in spec.granted
 
 
-def own_limit(state: RunState, node: Node, dimension: Dimension) -> Decimal | None:
+def own_limit(node: Node, dimension: Dimension) -> Decimal | None:
     """What one attempt of the node may spend by its own limits, or the melody's for every node."""
-    own, every = node.spec.limits, state.melody.limits
+    own, every = node.spec.limits, node.frame.limits
     pairs: dict[Dimension, tuple[str | int | None, str | int | None]] = {
         "tokens": (own.tokens, every.tokens),
         "usd": (own.usd, every.usd),
@@ -136,7 +136,7 @@ def _claim(state: RunState, node: Node, cost: Amounts) -> None:
     _take_out(state, node, used)
     for dimension in DIMENSIONS:
         claimed = node.claimed[dimension] = node.claimed.get(dimension, Decimal(0)) + cost[dimension]
-        limit = own_limit(state, node, dimension)
+        limit = own_limit(node, dimension)
         if limit is not None and claimed > limit and not node.overspent:
             node.overspent = True
             if node.path in state.running:
@@ -188,11 +188,11 @@ def trusted(state: RunState, node: Node) -> bool:
     return any(fnmatchcase(name, str(rule)) for rule in rules) if isinstance(rules, (list, tuple)) else False
 
 
-def overspent(state: RunState, node: Node) -> Error:
+def overspent(node: Node) -> Error:
     """The error of an attempt that passed its own limit."""
     told: list[str] = []
     for dimension in DIMENSIONS:
-        limit = own_limit(state, node, dimension)
+        limit = own_limit(node, dimension)
         if limit is not None and node.claimed.get(dimension, Decimal(0)) > limit:
             told.append(f"{node.claimed[dimension]} {dimension}, its limit is {limit}")
     return error_of("budget", f"the attempt spent {' and '.join(told)}")

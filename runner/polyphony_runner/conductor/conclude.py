@@ -21,7 +21,7 @@ def conclude(state: RunState, path: str, attempt: int, outcome: Outcome, moment:
     if node is None or node.phase != "running" or node.attempt != attempt:
         return None
     if node.overspent and node.cancelling is None:
-        return fail(state, node, overspent(state, node), moment, retryable=False)
+        return fail(state, node, overspent(node), moment, retryable=False)
     if isinstance(outcome, Success):
         return _succeeded(state, node, outcome, moment)
     if node.cancelling is not None:

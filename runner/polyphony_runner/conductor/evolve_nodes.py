@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 
 from polyphony_runner.conductor import budgets, mutexes
 from polyphony_runner.conductor.awaiting import withdraw
-from polyphony_runner.conductor.cancelling import cancel_all, leave_round
+from polyphony_runner.conductor.cancelling import cancel_frame, leave_round
 from polyphony_runner.conductor.handlers import open_handler
 from polyphony_runner.conductor.joins import settle_connections
 from polyphony_runner.conductor.loops import pending
-from polyphony_runner.conductor.state import Ending, LoopState, Node, Phase, RunState, run_status
+from polyphony_runner.conductor.state import Ending, Frame, LoopState, Node, Phase, RunState, run_status
 from polyphony_runner.conductor.values import Value, values_in
 from polyphony_runner.journal.errors import JournalError
 from polyphony_schemas.journal import Event
@@ -90,12 +90,25 @@ def _succeeded(state: RunState, event: Event) -> None:
     by = event.data.get("by")
     node.by = None if by is None else str(by)
     stop = event.data.get("stop")
-    if isinstance(stop, Mapping) and state.ending is None:
-        state.ending = Ending(run_status(stop["status"]), "stopped", str(stop["message"]))
+    stopped = _stop(state, node, stop) if isinstance(stop, Mapping) else None
     end(state, node, "succeeded", event, values_in(event.data, "outputs"))
     note_for_undo(state, node)
-    if isinstance(stop, Mapping):
-        cancel_all(state, "stopped")
+    if stopped is not None:
+        cancel_frame(state, stopped, "stopped")
+
+
+def _stop(state: RunState, node: Node, stop: JsonObject) -> Frame | None:
+    """The run, or the sub-melody that the node stands in, ends so; what is left in this frame is cancelled."""
+    ending = Ending(run_status(stop["status"]), "stopped", str(stop["message"]))
+    frame = node.frame
+    while frame.owner is not None and frame.owner.spec.kind != "melody":
+        frame = frame.owner.frame
+    if frame.owner is None:
+        state.ending = state.ending or ending
+        return state.root
+    loop = frame.owner.scope
+    loop.ending = loop.ending or ending
+    return frame
 
 
 def _failed(state: RunState, event: Event) -> None:

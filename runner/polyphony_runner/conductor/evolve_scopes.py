@@ -37,16 +37,21 @@ def _opened(state: RunState, event: Event) -> None:
     if node.header.budget_wall_ms is not None:
         state.set_timer(event.at_ms + node.header.budget_wall_ms, "wall", node.path)
     if node.once:
-        _begin_once(state, node, loop)
+        _begin_once(state, node, loop, event)
     else:
         attend(state, node)
 
 
-def _begin_once(state: RunState, node: Node, loop: LoopState) -> None:
+def _begin_once(state: RunState, node: Node, loop: LoopState, event: Event) -> None:
     loop.next, loop.running, loop.total = 1, 1, 1
-    if node.spec.body is not None:
+    graph = node.spec.body
+    if node.spec.kind == "melody":
+        graph = state.melody_of(node.spec).graph
+        loop.permissions = values_in(event.data, "permissions")
+        loop.ceiling = values_in(event.data, "ceiling")
+    if graph is not None:
         loop.frames[0] = open_frame(
-            state, node.path, node.spec.body, owner=node, index=0, inputs=loop.inputs, variables={}
+            state, node.path, graph, owner=node, index=0, inputs=loop.inputs, variables={}
         )
 
 

@@ -98,7 +98,7 @@ def backoff(retry: Retry, already: int, luck: float) -> int:
 
 def total_left(state: RunState, node: Node, now_ms: int) -> int | None:
     """Milliseconds left of ``limits.total``; pauses of the run do not count. None without such a limit."""
-    total = node.spec.limits.total_ms or state.melody.limits.total_ms
+    total = node.spec.limits.total_ms or node.frame.limits.total_ms
     if total is None:
         return None
     if node.first_started_ms is None:
@@ -109,7 +109,7 @@ def total_left(state: RunState, node: Node, now_ms: int) -> int | None:
 
 def attempt_timeout(state: RunState, node: Node, now_ms: int) -> int | None:
     """Milliseconds this attempt may take: ``limits.timeout``, and never more than is left of ``limits.total``."""
-    timeout = node.spec.limits.timeout_ms or state.melody.limits.timeout_ms
+    timeout = node.spec.limits.timeout_ms or node.frame.limits.timeout_ms
     left = total_left(state, node, now_ms)
     bounds = [bound for bound in (timeout, left) if bound is not None]
     return max(0, min(bounds)) if bounds else None

@@ -25,6 +25,14 @@ def open_frame(
     frame = Frame(path, plan, owner, index, inputs, variables)
     frame.edges = bytearray(len(plan.edges))
     frame.open = len(plan.started_by_routing)
+    if owner is None:
+        frame.limits = state.melody.limits
+    else:
+        above = owner.frame
+        frame.depth = above.depth + 1
+        frame.limits = above.limits
+        if owner.spec.kind == "melody":
+            frame.limits = state.melody_of(owner.spec).limits.over(above.limits)
     state.frames[path] = frame
     for name in plan.started_by_routing:
         node = Node(place(frame, name), graph.nodes[name], frame, waiting=len(plan.incoming[name]))

@@ -1,4 +1,4 @@
-"""How many nodes one run may hold."""
+"""How many nodes one run may hold, and how deep they may lie."""
 
 from __future__ import annotations
 
@@ -10,9 +10,22 @@ from polyphony_schemas.values import JsonValue
 MOST_INSTANCES = 100_000
 
 
+# Scopes and sub-melodies inside each other: a melody that uses itself goes no deeper.
+MAX_DEPTH = 16
+
+
+def too_deep(node: Node) -> dict[str, JsonValue] | None:
+    """The error of a scope whose nodes would lie too deep."""
+    depth = node.frame.depth + 1
+    if depth <= MAX_DEPTH:
+        return None
+    return error_of("budget", f"{node.path} would be {depth} scopes deep, the most is {MAX_DEPTH}")
+
+
 def has_room(state: RunState, node: Node, rounds: int = 1) -> bool:
     """Whether the run may hold the nodes of so many more rounds of this scope."""
-    inside = len(node.spec.body.nodes) if node.spec.body is not None else 0
+    graph = node.spec.body or (state.melody_of(node.spec).graph if node.spec.kind == "melody" else None)
+    inside = len(graph.nodes) if graph is not None else 0
     return len(state.nodes) + rounds * inside <= MOST_INSTANCES
 
 

@@ -19,7 +19,7 @@ from polyphony_runner.conductor.environment import (
     without_nodes,
 )
 from polyphony_runner.conductor.failures import fail
-from polyphony_runner.conductor.instances import has_room, too_many
+from polyphony_runner.conductor.instances import has_room, too_deep, too_many
 from polyphony_runner.conductor.moment import Draft, Moment
 from polyphony_runner.conductor.state import Frame, LoopState, Node, RunState, error_of, iteration
 from polyphony_runner.conductor.values import loaded
@@ -84,6 +84,8 @@ def opened(state: RunState, node: Node, moment: Moment) -> Draft:
         inputs: Mapping[str, JsonValue] | None = None
         if node.spec.scope_inputs:
             inputs = check_inputs(node.spec.inputs, given(state, node), node.spec.any_inputs)
+        if (deep := too_deep(node)) is not None:
+            return fail(state, node, deep, moment, retryable=False)
         extra = None if inputs is None else {"inputs": inputs}
         data: dict[str, JsonValue] = {} if inputs is None else {"inputs": inputs}
         for name, bound in (("max", header.max_from), ("parallel", header.parallel_from)):

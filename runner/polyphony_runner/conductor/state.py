@@ -25,7 +25,8 @@ from polyphony_runner.conductor.mail import Mail, Wait
 from polyphony_runner.conductor.plan import GraphPlan, Plans
 from polyphony_runner.conductor.values import Value, ValueReader
 from polyphony_runner.journal.errors import JournalError
-from polyphony_schemas.graph.model import CompiledMelody, GraphNode, Loop
+from polyphony_schemas.graph.linking import SELF
+from polyphony_schemas.graph.model import CompiledMelody, GraphNode, Limits, Loop
 from polyphony_schemas.values import JsonObject, JsonValue
 
 RunStatus = Literal["running", "waiting", "halted", "succeeded", "failed", "cancelled"]
@@ -64,7 +65,8 @@ Error: TypeAlias = JsonObject
 class LoopState:
     """A scope that has opened: which iterations run, what they brought, and whether more may start.
 
-    ``holding``: it gave its outputs while iterations run on unused, and its own round waits for them.
+    ``holding``: it gave its outputs while iterations run on unused, and its own round waits for them. Of a sub-melody: ``permissions``
+    are what its node names, ``ceiling`` its own ceiling, ``ending`` why it ends early.
     """
 
     inputs: Mapping[str, Value]
@@ -85,6 +87,9 @@ class LoopState:
     usage: Usage = field(default_factory=Usage)
     ledger: Ledger = field(default_factory=Ledger)
     frames: dict[int, Frame] = field(default_factory=dict)
+    permissions: Mapping[str, Value] = field(default_factory=dict)
+    ceiling: Mapping[str, Value] = field(default_factory=dict)
+    ending: Ending | None = None
     last: Frame | None = field(default=None, compare=False)
 
 
@@ -231,6 +236,8 @@ class Frame:
     open: int = 0
     failure: Error | None = None
     cancelling: str | None = None
+    limits: Limits = field(default_factory=Limits)
+    depth: int = 0
 
 
 @dataclass(slots=True)
@@ -333,6 +340,11 @@ class RunState:
             return None
         pin = self.pins.get(path, self.pins.get(without_rounds(path)))
         return pin if isinstance(pin, Mapping) else None
+
+    def melody_of(self, spec: GraphNode) -> CompiledMelody:
+        """The melody that a node uses."""
+        key = spec.package or ""
+        return self.melody if key == SELF else self.melody.melodies[key]
 
     def set_timer(self, due_ms: int, kind: str, path: str) -> None:
         """Remember that something is due; ``decide`` drops what no longer matters."""

@@ -32,7 +32,7 @@ class ValueStore:
 
     def store(self, value: JsonValue) -> dict[str, JsonValue]:
         """Keep a value; the mark for it in an event."""
-        kept = self._artifacts.put_bytes(_ENCODE(value).encode("utf-8", "surrogatepass"))
+        kept = self._artifacts.put_bytes(value_bytes(value))
         self._remember(kept.digest, value)
         return {"digest": kept.digest, "size": kept.size}
 
@@ -60,3 +60,8 @@ class ValueStore:
         self._cache[digest] = value
         if len(self._cache) > _CACHED_VALUES:
             self._cache.popitem(last=False)
+
+
+def value_bytes(value: JsonValue) -> bytes:
+    """The bytes under which a value is kept: their SHA-256 is its digest, wherever it lies."""
+    return _ENCODE(value).encode("utf-8", "surrogatepass")

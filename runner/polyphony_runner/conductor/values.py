@@ -11,7 +11,7 @@ from polyphony_schemas.values import JsonObject, JsonValue
 # A value whose JSON is longer lies among the artifacts.
 INLINE_BYTES = 16 * 1024
 # The maps in an event's data whose entries may be stored outside, and the values that may be so themselves.
-CONTAINERS = ("inputs", "parameters", "task", "permissions", "outputs", "state", "next")
+CONTAINERS = ("inputs", "parameters", "task", "permissions", "outputs", "state", "next", "ceiling")
 SINGLE_VALUES = ("items", "payload")
 
 

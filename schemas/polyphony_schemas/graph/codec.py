@@ -164,8 +164,15 @@ _NODE_FIELDS: dict[str, _Decode] = {
     "body": _optional(_decode(Graph)),
     "scope_outputs": _TEMPLATES,
 }
+
+
+def _melodies(document: Mapping[str, Any]) -> dict[str, CompiledMelody]:
+    return {key: _decode(CompiledMelody)(one) for key, one in document.items()}
+
+
 _FIELDS: dict[type, dict[str, _Decode]] = {
     CompiledMelody: {
+        "melodies": _melodies,
         "graph": _decode(Graph),
         "inputs": decode_ports,
         "outputs": _TEMPLATES,

@@ -7,7 +7,7 @@ paths of a machine. ``graph.compile`` makes it; the Conductor, validation and th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Literal
 
 from polyphony_schemas.values import JsonObject, JsonValue
@@ -97,6 +97,18 @@ class Limits:
     tokens: int | None = None
     usd: str | None = None
 
+    def over(self, outer: Limits) -> Limits:
+        """These limits; what they do not name is taken from ``outer``."""
+        if outer == Limits():
+            return self
+        names = [one.name for one in fields(Limits)]
+        return Limits(
+            **{
+                name: mine if (mine := getattr(self, name)) is not None else getattr(outer, name)
+                for name in names
+            }
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Loop:
@@ -150,7 +162,7 @@ class GraphNode:
     """One node, or one scope with a ``body``.
 
     ``package`` is the key under which the runner finds the extension or sub-melody: the dependency string
-    as written in ``uses``. ``values`` is ``with`` (inputs and parameters alike). ``permissions`` holds the
+    as written in ``uses``, or what ``graph.linking`` put in its place. ``values`` is ``with`` (inputs and parameters alike). ``permissions`` holds the
     node's grants as templates by key (lists), absent keys were not named; ``declared`` likewise what the extension
     declares (``inputs parameters task`` are the node's own), ``granted`` the keys for which it takes whatever the
     node names. ``outputs`` are the declared output ports,
@@ -198,7 +210,9 @@ class Graph:
 class CompiledMelody:
     """A melody ready to run. ``features`` names what it needs beyond the basics (``core/approve``, ``undo``, …).
 
-    ``contacts`` are the names of its ``notify`` entries.
+    ``melodies`` are those that nodes use, theirs too, by key.
+    ``contacts`` are the names of its ``notify`` entries. ``retention_*``: how long a finished run, and the files it made,
+    are kept, and how many of its runs at least.
     """
 
     name: str
@@ -210,8 +224,14 @@ class CompiledMelody:
     extensions: tuple[str, ...] | None = None
     limits: Limits = Limits()
     concurrency: int = 32
+    group: Template | None = None
+    overlap: Literal["queue", "skip", "cancel"] = "queue"
     budget_wall_ms: int | None = None
     budget_usd: str | None = None
     budget_tokens: int | None = None
     features: frozenset[str] = frozenset()
     contacts: frozenset[str] = frozenset()
+    melodies: Mapping[str, CompiledMelody] = field(default_factory=dict)
+    retention_runs_ms: int | None = None
+    retention_artifacts_ms: int | None = None
+    retention_keep: int | None = None

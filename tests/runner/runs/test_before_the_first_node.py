@@ -168,14 +168,6 @@ def test_a_manifest_that_is_a_link_is_not_read(tmp_path: Path, home: Home) -> No
     assert refused.value.code == "PLY2406"
 
 
-def test_features_of_later_are_refused_by_name(tmp_path: Path, home: Home) -> None:
-    text = MELODY.replace("core/set, with: {n: 1}", "core/wait, with: {delay: 1s}")
-    with pytest.raises(RunError, match="core/wait") as refused:
-        assemble(RunRequest(melody(tmp_path, text), work=tmp_path), home)
-    assert refused.value.code == "PLY2409"
-    assert not home.runs.exists()
-
-
 def test_groups_of_runs_are_refused_by_name(tmp_path: Path, home: Home) -> None:
     text = MELODY + "config: {concurrency: {group: \"${ 'deploy' }\"}}\n"
     with pytest.raises(RunError, match="concurrency group"):
