@@ -134,7 +134,7 @@ class Proxy:
         upstream = await self._connect(endpoint, request, record)
         try:
             if request.plain:
-                upstream.writer.write(request.origin_head(upstream.absolute))
+                upstream.writer.write(request.origin_head(upstream.absolute, upstream.credentials))
                 tally.sent += len(head)
             else:
                 writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -26,14 +27,15 @@ class Request:
     path: str = ""
     headers: tuple[str, ...] = ()
 
-    def origin_head(self, absolute: bool) -> bytes:
+    def origin_head(self, absolute: bool, further: Sequence[str] = ()) -> bytes:
         """The head to send on: Host is the grant's, and one request per connection.
 
-        ``absolute`` keeps the full address, for a further proxy.
+        ``absolute`` keeps the full address, for a further proxy; ``further`` are header lines for it.
         """
         host = grant_text(self.host, self.port)
         target = f"http://{host}{self.path}" if absolute else self.path
-        lines = [f"{self.method} {target} HTTP/1.1", f"Host: {host}", *self.headers, "Connection: close"]
+        first = (f"{self.method} {target} HTTP/1.1", f"Host: {host}", *further)
+        lines = (*first, *self.headers, "Connection: close")
         return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
 
 

@@ -13,11 +13,15 @@ from polyphony_runner.sandbox.proxy_http import Request
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """The far side of a tunnel. ``absolute``: it is a proxy that wants the full address of a plain request."""
+    """The far side of a tunnel. ``absolute``: it is a proxy that wants the full address of a plain request.
+
+    ``credentials`` are header lines for that proxy alone.
+    """
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     absolute: bool
+    credentials: tuple[str, ...] = ()
 
 
 async def open_upstream(proxy: str, request: Request, patience: float) -> Upstream:
@@ -29,9 +33,10 @@ async def open_upstream(proxy: str, request: Request, patience: float) -> Upstre
         )
         try:
             if request.plain:
-                return Upstream(reader, writer, absolute=True)
+                return Upstream(reader, writer, absolute=True, credentials=_credentials(parts))
             target = grant_text(request.host, request.port)
-            writer.write(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{_credentials(parts)}\r\n".encode())
+            lines = (f"CONNECT {target} HTTP/1.1", f"Host: {target}", *_credentials(parts))
+            writer.write("\r\n".join(lines).encode() + b"\r\n\r\n")
             status = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n", 1)[0]
             if status.split(b" ")[1:2] != [b"200"]:
                 raise ConnectionRefusedError(f"the machine's proxy answered {status.decode('latin-1')}")
@@ -41,9 +46,9 @@ async def open_upstream(proxy: str, request: Request, patience: float) -> Upstre
     return Upstream(reader, writer, absolute=False)
 
 
-def _credentials(parts: object) -> str:
+def _credentials(parts: object) -> tuple[str, ...]:
     username, password = getattr(parts, "username", None), getattr(parts, "password", None)
     if not username:
-        return ""
+        return ()
     pair = f"{unquote(username)}:{unquote(password or '')}".encode()
-    return f"Proxy-Authorization: Basic {base64.b64encode(pair).decode()}\r\n"
+    return (f"Proxy-Authorization: Basic {base64.b64encode(pair).decode()}",)

@@ -183,6 +183,27 @@ def test_the_machines_own_proxy_is_used_outside_and_said() -> None:
     asyncio.run(main())
 
 
+def test_the_machines_own_proxy_gets_its_password_with_a_plain_request_too() -> None:
+    async def main() -> None:
+        async with echo_server() as machines:
+            ours = Proxy(
+                [Endpoint("far.example", 80, plain=True)], host_proxy=f"http://me:a%20b@127.0.0.1:{machines}"
+            )
+            async with proxied(ours) as port:
+                echoed = await ask(
+                    port, b"GET http://far.example/x HTTP/1.1\r\nProxy-Authorization: no\r\n\r\n"
+                )
+        assert echoed.splitlines() == [
+            b"GET http://far.example:80/x HTTP/1.1",
+            b"Host: far.example:80",
+            b"Proxy-Authorization: Basic bWU6YSBi",
+            b"Connection: close",
+            b"",
+        ]
+
+    asyncio.run(main())
+
+
 async def _loopback(_host: str, _port: int) -> Sequence[str]:
     return ["127.0.0.1"]
 
