@@ -29,6 +29,8 @@ VERBS: dict[str, Verb] = {
     "cancel": Verb("cancel", "Cancel a run", "polyphony cancel r_01jd3q"),
     "signal": Verb("signal", "Send a signal to a run", "polyphony signal r_01jd3q go --payload 3"),
     "approve": Verb("approve", "Answer what a run asks", "polyphony approve r_01jd3q ask"),
+    "preview": Verb("preview", "Show what a run would do; nothing is executed", "polyphony preview ./hello"),
+    "test": Verb("test", "Run the cases that travel with a package", "polyphony test ./hello"),
     "runs": Verb("runs", "List runs", "polyphony runs --limit 5"),
     "show": Verb("show", "Show one run", "polyphony show r_01jd3q"),
     "explain": Verb(

@@ -36,7 +36,7 @@ def command(
     """Sign and publish the package at PATH (default: here).
 
     PATH is the root of a git repository with everything committed: a version is one commit. All problems are
-    reported at once. --dry-run needs no registry and no owner.
+    reported at once; the cases in tests/ are run. --dry-run needs no registry and no owner.
     """
     from polyphony_runner.preparing import prepare
 
@@ -73,9 +73,10 @@ def _send(console: Console, prepared: Prepared, *, owner: str | None, key: str |
 
 
 def _check(console: Console) -> Check:
+    from polyphony_cli.case_runs import with_cases
     from polyphony_runner.checking import publishing_check
 
-    return publishing_check(home_of(console))
+    return with_cases(console, publishing_check(home_of(console)))
 
 
 def _may_enrol(owner: str, hint: str) -> bool:

@@ -63,6 +63,8 @@ def _matters(state: RunState, due_ms: int, kind: str, path: str) -> bool:
 def _created(state: RunState, event: Event) -> None:
     state.created = event.data
     state.caching = event.data.get("cache") is True
+    pins = event.data.get("pins")
+    state.pins = pins if isinstance(pins, Mapping) else {}
     state.inputs = values_in(event.data, "inputs")
 
 

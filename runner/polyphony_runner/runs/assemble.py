@@ -21,7 +21,7 @@ from polyphony_schemas.expressions import evaluate_template
 from polyphony_schemas.graph.model import CompiledMelody
 from polyphony_schemas.names import PackageReference, parse_uses
 from polyphony_schemas.permissions.keys import Grants
-from polyphony_schemas.values import JsonValue, TreeId
+from polyphony_schemas.values import JsonObject, JsonValue, TreeId
 
 if TYPE_CHECKING:
     from polyphony_runner.runs.consent import AskConsent
@@ -34,7 +34,7 @@ class RunRequest:
 
     ``fetch`` verifies and locks what a melody on disk lacks, and gives a new source. ``ready`` is what was kept of an
     installed melody; an override makes it count for nothing. ``cache``: results of pure nodes are looked up and kept.
-    ``package`` is the ``owner/name`` of an installed melody.
+    ``package`` is the ``owner/name`` of an installed melody, ``pins`` holds outputs of nodes that are not executed.
     """
 
     melody: Path
@@ -51,6 +51,7 @@ class RunRequest:
     ready: Ready | None = None
     cache: bool = True
     package: str = ""
+    pins: JsonObject = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class AssembledRun:
     record: RunRecord
     melody: CompiledMelody
     inputs: Mapping[str, JsonValue]
+    pins: JsonObject = field(default_factory=dict)
 
 
 def assemble(request: RunRequest, home: Home, installed: PackageSource | None = None) -> AssembledRun:
@@ -69,7 +71,7 @@ def assemble(request: RunRequest, home: Home, installed: PackageSource | None = 
     ``installed`` finds packages of registries. A melody from the store has a ``tree`` and needs no consent here:
     installing it was the consent.
     """
-    score = _read(request, installed)
+    score = read_score(request, installed)
     melody = score.melody
     refuse_later_features(melody)
     work = (request.work or Path.cwd()).absolute()
@@ -96,11 +98,11 @@ def assemble(request: RunRequest, home: Home, installed: PackageSource | None = 
     folder = RunFolder(home.runs / new_run_id(time.time_ns() // 1_000_000))
     record = _record(folder, score, ceiling=ceiling, work=work, request=request)
     folder.write(record, melody)
-    return AssembledRun(folder, record, melody, inputs)
+    return AssembledRun(folder, record, melody, inputs, request.pins)
 
 
 @dataclass(frozen=True, slots=True)
-class _Score:
+class Score:
     """A melody with its packages. ``ceiling`` as written; it is read only where somebody has to agree to it."""
 
     folder: Path
@@ -109,18 +111,19 @@ class _Score:
     ceiling: Grants = field(default_factory=dict)
 
 
-def _read(request: RunRequest, installed: PackageSource | None) -> _Score:
+def read_score(request: RunRequest, installed: PackageSource | None) -> Score:
+    """The melody that is asked for, compiled, and its packages; nothing is written."""
     folder = request.melody if request.melody.is_dir() else request.melody.parent
     folder = folder.absolute()
     overrides = read_overrides(folder, request.overrides, in_store=request.tree is not None)
     if request.frozen:
         refuse_overridden(overrides, "--frozen")
     if request.ready is not None and not overrides:
-        return _Score(folder, request.ready.graph, request.ready.packages)
+        return Score(folder, request.ready.graph, request.ready.packages)
     return _compile(request, overrides, installed)
 
 
-def _compile(request: RunRequest, overrides: Mapping[str, Path], installed: PackageSource | None) -> _Score:
+def _compile(request: RunRequest, overrides: Mapping[str, Path], installed: PackageSource | None) -> Score:
     from polyphony_runner.runs.melody_file import compile_file, read_melody
 
     file = read_melody(request.melody)
@@ -132,7 +135,7 @@ def _compile(request: RunRequest, overrides: Mapping[str, Path], installed: Pack
         sources.append(installed)
     packages = _find(file, sources, request)
     melody = compile_file(file, packages)
-    return _Score(file.folder, melody, packages, file.ceiling)
+    return Score(file.folder, melody, packages, file.ceiling)
 
 
 def _find(file: MelodyFile, sources: Sequence[PackageSource], request: RunRequest) -> dict[str, Package]:
@@ -162,7 +165,7 @@ def evaluate_ceiling(melody: CompiledMelody, inputs: Mapping[str, JsonValue]) ->
 
 def _record(
     folder: RunFolder,
-    score: _Score,
+    score: Score,
     *,
     ceiling: Mapping[str, JsonValue],
     work: Path,

@@ -19,6 +19,17 @@ def read_inputs(
     ports: Mapping[str, Port], assignments: Sequence[str], file: Path | None
 ) -> dict[str, JsonValue]:
     """The inputs of a run with defaults filled in; ``UsageError`` PLY2403 names the declared ones."""
+    values = given_inputs(ports, assignments, file)
+    try:
+        return check_inputs(ports, values)
+    except DirectiveError as error:
+        raise _wrong(ports, error.message) from None
+
+
+def given_inputs(
+    ports: Mapping[str, Port], assignments: Sequence[str], file: Path | None
+) -> dict[str, JsonValue]:
+    """The inputs that somebody gave, each as declared; ``UsageError`` PLY2403 for an unknown or wrong one."""
     values: dict[str, JsonValue] = dict(_read_file(file)) if file is not None else {}
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
@@ -31,10 +42,7 @@ def read_inputs(
         if name not in ports:
             raise _wrong(ports, f"there is no input {name!r}")
         values[name] = _typed(ports, name, value, from_text=False)
-    try:
-        return check_inputs(ports, values)
-    except DirectiveError as error:
-        raise _wrong(ports, error.message) from None
+    return values
 
 
 def _text(ports: Mapping[str, Port], name: str, text: str) -> str:
