@@ -38,6 +38,7 @@ def encode_assignment(assignment: Assignment, timeout: float | None, values: Val
         "limits": asdict(assignment.limits),
         "deadline": None if assignment.deadline is None else assignment.deadline.isoformat(),
         "work": str(assignment.work),
+        "places": {text: str(place) for text, place in assignment.places.items()},
         "allow_unsandboxed": assignment.allow_unsandboxed,
         "timeout": timeout,
     }
@@ -63,6 +64,7 @@ def decode_assignment(text: str, values: ValueStore) -> tuple[Assignment, float 
         limits=Limits(**document["limits"]),
         deadline=None if deadline is None else datetime.fromisoformat(deadline),
         work=Path(document["work"]),
+        places={text: Path(place) for text, place in document["places"].items()},
         allow_unsandboxed=document["allow_unsandboxed"],
     )
     return assignment, document["timeout"]
