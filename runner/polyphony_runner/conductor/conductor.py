@@ -122,6 +122,13 @@ class Conductor:
             self.logs.close()
         return self.state
 
+    async def line_up(self) -> None:
+        """Before the start: wait until the run holds its concurrency group, or until somebody asks for something."""
+        while regaining(self.state, self.keeper.held) and not self._inbox:
+            self._wake.clear()
+            self.keeper.tend(self.state.shared, self._wake.set)
+            await self._wake.wait()
+
     def record(self, *drafts: Draft) -> None:
         """Give events their number and time and let the state see them; ``flush`` makes them durable."""
         for draft in drafts:
@@ -247,7 +254,14 @@ class Conductor:
         if self._inbox:
             return
         state = self.state
-        if not (state.running or state.timers or state.lookups or state.awaiting or state.mail.outbox or state.shared):
+        if not (
+            state.running
+            or state.timers
+            or state.lookups
+            or state.awaiting
+            or state.mail.outbox
+            or state.shared
+        ):
             raise PolyphonyError("PLY2299", "the run can neither go on nor end", hint="report this as a bug")
         self._wake.clear()
         timeout = None

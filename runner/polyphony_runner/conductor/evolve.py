@@ -19,6 +19,7 @@ from polyphony_runner.conductor import (
 )
 from polyphony_runner.conductor.cancelling import cancel_all, cancel_frame, cancel_node
 from polyphony_runner.conductor.frames import open_frame
+from polyphony_runner.conductor.mutexes import group_key
 from polyphony_runner.conductor.state import ROOT, Ending, RunState, RunStatus, run_status
 from polyphony_runner.conductor.values import values_in
 from polyphony_runner.journal.errors import JournalError
@@ -66,6 +67,8 @@ def _created(state: RunState, event: Event) -> None:
     pins = event.data.get("pins")
     state.pins = pins if isinstance(pins, Mapping) else {}
     state.inputs = values_in(event.data, "inputs")
+    if (group := event.data.get("group")) is not None:
+        state.shared[group_key(state, str(group))] = ROOT
 
 
 def _started(state: RunState, event: Event) -> None:
@@ -134,6 +137,7 @@ def _finished(state: RunState, event: Event) -> None:
     state.error = error if isinstance(error, Mapping) else None
     state.ended_ms = event.at_ms
     state.agenda.clear()
+    state.shared.clear()
 
 
 _HANDLERS: dict[str, Callable[[RunState, Event], None]] = {

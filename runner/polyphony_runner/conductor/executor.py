@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Protocol
 
 from polyphony_runner.runtimes.protocol import Assignment, Failure, NodeEvent, Outcome, Runtime, Sink
@@ -64,11 +65,22 @@ class Executor(Protocol):
         ...
 
 
-class LocalExecutor:
-    """Attempts as tasks of this event loop; the Conductor bounds how many there are."""
+class Places(Protocol):
+    """Bounds what runs at once beyond one run. Contract: who dies gives its places back."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    async def take(self) -> Callable[[], None]:
+        """Wait for a place and give what frees it."""
+        ...
+
+
+class LocalExecutor:
+    """Attempts as tasks of this event loop; the Conductor bounds how many of its run there are, ``places`` how many of
+    all runs. An attempt's time counts from when it has its place.
+    """
+
+    def __init__(self, runtime: Runtime, places: Places | None = None) -> None:
         self._runtime = runtime
+        self._places = places
         self._tasks: dict[str, asyncio.Task[Outcome]] = {}
 
     def start(self, assignment: Assignment, timeout: float | None, report: Report) -> None:
@@ -84,7 +96,7 @@ class LocalExecutor:
         def sink(event: NodeEvent) -> None:
             report(Said(path, attempt, event))
 
-        task = asyncio.get_running_loop().create_task(self._attempt(assignment, timeout, sink))
+        task = asyncio.get_running_loop().create_task(self._placed(assignment, timeout, sink))
         self._tasks[path] = task
         task.add_done_callback(ended)
 
@@ -100,6 +112,22 @@ class LocalExecutor:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._runtime.close()
+
+    async def _placed(self, assignment: Assignment, timeout: float | None, sink: Sink) -> Outcome:
+        if self._places is None:
+            return await self._attempt(assignment, timeout, sink)
+        asked = time.monotonic()
+        try:
+            leave = await self._places.take()
+        except asyncio.CancelledError:
+            return CANCELLED
+        try:
+            if assignment.deadline is not None:
+                waited = timedelta(seconds=time.monotonic() - asked)
+                assignment = replace(assignment, deadline=assignment.deadline + waited)
+            return await self._attempt(assignment, timeout, sink)
+        finally:
+            leave()
 
     async def _attempt(self, assignment: Assignment, timeout: float | None, sink: Sink) -> Outcome:
         try:

@@ -15,8 +15,12 @@ class SharedLocks(Protocol):
     clocks agree; a holder that dies loses it.
     """
 
-    async def acquire(self, name: str) -> Callable[[], None]:
+    async def acquire(self, name: str, owner: str = "") -> Callable[[], None]:
         """Wait for the lock and give what releases it. When cancelled it is not held, and nobody waits for it."""
+        ...
+
+    def owners(self, name: str) -> list[str]:
+        """Who holds the lock or waits for it at this moment."""
         ...
 
 
@@ -25,12 +29,28 @@ class MemoryLocks:
 
     def __init__(self) -> None:
         self._locks: dict[str, asyncio.Lock] = {}
+        self._owners: dict[str, list[str]] = {}
 
-    async def acquire(self, name: str) -> Callable[[], None]:
+    async def acquire(self, name: str, owner: str = "") -> Callable[[], None]:
         """Wait for the lock."""
         lock = self._locks.setdefault(name, asyncio.Lock())
-        await lock.acquire()
-        return lock.release
+        owners = self._owners.setdefault(name, [])
+        owners.append(owner)
+        try:
+            await lock.acquire()
+        except BaseException:
+            owners.remove(owner)
+            raise
+
+        def release() -> None:
+            owners.remove(owner)
+            lock.release()
+
+        return release
+
+    def owners(self, name: str) -> list[str]:
+        """Who holds the lock or waits for it."""
+        return list(self._owners.get(name, ()))
 
 
 class LockKeeper:
@@ -40,8 +60,9 @@ class LockKeeper:
     behind other runs.
     """
 
-    def __init__(self, locks: SharedLocks) -> None:
+    def __init__(self, locks: SharedLocks, owner: str = "") -> None:
         self.held: dict[str, str] = {}
+        self._owner = owner
         self._locks = locks
         self._releases: dict[str, Callable[[], None]] = {}
         self._waits: dict[str, tuple[str, asyncio.Task[None]]] = {}
@@ -69,7 +90,7 @@ class LockKeeper:
             self._release(name)
 
     async def _acquire(self, name: str, path: str, changed: Callable[[], None]) -> None:
-        release = await self._locks.acquire(name)
+        release = await self._locks.acquire(name, self._owner)
         if self._waits.get(name, ("", None))[1] is not asyncio.current_task():
             release()
             return

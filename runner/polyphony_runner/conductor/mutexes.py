@@ -97,6 +97,11 @@ def key_of(state: RunState, node: Node, mutex: Mutex) -> str:
     return f"{_package_of(state, node)}:{mutex.name}"
 
 
+def group_key(state: RunState, group: str) -> str:
+    """The name of the lock that a run of this concurrency group holds from its start to its end."""
+    return f"{state.melody.name}:group {group}"
+
+
 def _package_of(state: RunState, node: Node) -> str:
     owner = node.frame.owner
     while owner is not None and owner.spec.kind != "melody":

@@ -8,14 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from polyphony_runner.conductor.budgets import TRUSTED
 from polyphony_runner.home import Home
 from polyphony_runner.packages import FolderPackages, OverriddenPackages, Package, PackageSource, Sources
 from polyphony_runner.runs.errors import RunError
 from polyphony_runner.runs.features import refuse_later_features
 from polyphony_runner.runs.folder import PackageRecord, RunFolder, RunRecord, new_run_id
+from polyphony_runner.runs.groups import group_of
 from polyphony_runner.runs.inputs import read_inputs
 from polyphony_runner.runs.installed import Ready
 from polyphony_runner.runs.overrides import read_overrides, refuse_overridden
+from polyphony_runner.settings import read_settings
 from polyphony_schemas.errors import ExpressionError
 from polyphony_schemas.expressions import evaluate_template
 from polyphony_schemas.graph.model import CompiledMelody
@@ -63,6 +66,8 @@ class AssembledRun:
     melody: CompiledMelody
     inputs: Mapping[str, JsonValue]
     pins: JsonObject = field(default_factory=dict)
+    group: str | None = None
+    usage_trusted: Sequence[str] = TRUSTED
 
 
 def assemble(request: RunRequest, home: Home, installed: PackageSource | None = None) -> AssembledRun:
@@ -82,6 +87,7 @@ def assemble(request: RunRequest, home: Home, installed: PackageSource | None = 
             hint="name one that exists with --work, or leave the flag out for the current one",
         )
     inputs = read_inputs(melody.inputs, request.inputs, request.inputs_file)
+    group, trusted = group_of(melody, inputs), read_settings(home).usage_trusted
     ceiling = evaluate_ceiling(melody, inputs)
     if request.tree is None:
         from polyphony_runner.runs.consent import require_consent
@@ -98,7 +104,7 @@ def assemble(request: RunRequest, home: Home, installed: PackageSource | None = 
     folder = RunFolder(home.runs / new_run_id(time.time_ns() // 1_000_000))
     record = _record(folder, score, ceiling=ceiling, work=work, request=request)
     folder.write(record, melody)
-    return AssembledRun(folder, record, melody, inputs, request.pins)
+    return AssembledRun(folder, record, melody, inputs, request.pins, group, trusted)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ _RUNS = frozenset(
         "undo",
         "halt",
         "mutex",
+        "concurrency group",
     }
 )
 _NOT_ACTED_ON = frozenset({"notify", "retention"})

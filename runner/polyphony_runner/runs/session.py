@@ -32,11 +32,13 @@ from polyphony_runner.runs import control
 from polyphony_runner.runs.assemble import AssembledRun
 from polyphony_runner.runs.errors import RunError
 from polyphony_runner.runs.folder import RunFolder, RunRecord
+from polyphony_runner.runs.groups import line_up
 from polyphony_runner.runs.head import sign_head
 from polyphony_runner.runs.logs import RunLogs
 from polyphony_runner.runs.shared_locks import FileLocks
 from polyphony_runner.runs.unchanged import check_unchanged, kept_digests
 from polyphony_runner.runtimes.protocol import Assignment, Failure, Outcome, Runtime, Sink
+from polyphony_runner.settings import read_settings
 from polyphony_schemas.values import JsonObject, JsonValue, TreeId
 
 if TYPE_CHECKING:
@@ -86,7 +88,11 @@ class Session:
     ) -> None:
         """``execute`` within a running event loop, without the signature; with ``clock`` nobody waits for time."""
         packages = packages_of(self.record)
-        executor = LocalExecutor(runtime(packages, self.artifacts, Path(self.record.folder)))
+        settings = read_settings(self.home)
+        executor = LocalExecutor(
+            runtime(packages, self.artifacts, Path(self.record.folder)), settings.places(self.home)
+        )
+        locks = FileLocks(self.home.locks)
         conductor = Conductor(
             state=self.state,
             journal=self.journal,
@@ -96,17 +102,18 @@ class Session:
             logs=RunLogs(self.folder.logs),
             observer=observer,
             pure=PureNodes(self._cache(packages)),
-            keeper=LockKeeper(FileLocks(self.home.locks)),
+            keeper=LockKeeper(locks, self.record.run),
             post=self._post,
         )
         if clock is not None:
             conductor.clock, conductor.put_down = clock, clock.put_down
-        self._first_events(conductor)
-        if cancel is not None:
-            conductor.record(cancel.draft)
         watcher = asyncio.ensure_future(control.watch(self.folder, conductor.request))
         self._listen(conductor)
         try:
+            ended = cancel or await line_up(conductor, locks, self.home)
+            self._first_events(conductor)
+            if ended is not None:
+                conductor.record(ended.draft)
             await conductor.run()
         finally:
             watcher.cancel()
@@ -239,6 +246,8 @@ def created(assembled: AssembledRun) -> dict[str, JsonValue]:
         "ceiling": dict(record.ceiling),
         "unsafe_no_sandbox": record.unsafe_no_sandbox,
         "cache": record.cache,
+        "group": assembled.group,
+        "usage_trusted": list(assembled.usage_trusted),
         **({"pins": assembled.pins} if assembled.pins else {}),
     }
 

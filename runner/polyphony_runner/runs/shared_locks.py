@@ -30,26 +30,44 @@ class FileLocks:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    async def acquire(self, name: str) -> Callable[[], None]:
+    async def acquire(self, name: str, owner: str = "") -> Callable[[], None]:
         """Wait for the lock, first come first served."""
-        folder = private_folder(self._folder / hashlib.sha256(name.encode()).hexdigest()[:32])
-        ticket, held = _ticket(folder)
+        folder = private_folder(self._place(name))
+        ticket, held = _ticket(folder, owner)
         try:
             while True:
-                if _is_first(folder, ticket) and (lock := _try_lock(folder / "lock")) is not None:
+                if _is_first(folder, ticket) and (lock := try_lock(folder / "lock")) is not None:
+                    os.ftruncate(lock, 0)
+                    os.write(lock, owner.encode())
                     return lambda: os.close(lock)
                 await asyncio.sleep(_PAUSE_SECONDS)
         finally:
             ticket.unlink(missing_ok=True)
             os.close(held)
 
+    def owners(self, name: str) -> list[str]:
+        """Who holds the lock or waits for it at this moment."""
+        folder = self._place(name)
+        found: list[str] = []
+        for path in (folder / "lock", *sorted(folder.glob("[0-9]*-*"))):
+            free = try_lock(path, create=False)
+            if free is not None:
+                os.close(free)
+            elif path.exists():
+                found.append(path.read_text())
+        return found
 
-def _ticket(folder: Path) -> tuple[Path, int]:
+    def _place(self, name: str) -> Path:
+        return self._folder / hashlib.sha256(name.encode()).hexdigest()[:32]
+
+
+def _ticket(folder: Path, owner: str) -> tuple[Path, int]:
     """A place in the line: a file that is held before it has its name."""
     path = folder / f"{time.time_ns():020d}-{secrets.token_hex(8)}"
     new = path.with_name(f".{path.name}")
     descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
+    os.write(descriptor, owner.encode())
     new.rename(path)
     return path, descriptor
 
@@ -59,7 +77,7 @@ def _is_first(folder: Path, ticket: Path) -> bool:
     for path in sorted(folder.glob("[0-9]*-*")):
         if path == ticket:
             return True
-        owner = _try_lock(path, create=False)
+        owner = try_lock(path, create=False)
         if owner is None:
             return False
         path.unlink(missing_ok=True)
@@ -67,7 +85,7 @@ def _is_first(folder: Path, ticket: Path) -> bool:
     return False
 
 
-def _try_lock(path: Path, *, create: bool = True) -> int | None:
+def try_lock(path: Path, *, create: bool = True) -> int | None:
     """The descriptor of a file that is now held here; None when another one holds it, or it went away."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o600)

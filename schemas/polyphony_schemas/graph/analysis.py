@@ -10,7 +10,7 @@ from polyphony_schemas.graph.build import Builder
 from polyphony_schemas.graph.checks import Checked, check_melody
 from polyphony_schemas.graph.findings import Finding, Findings
 from polyphony_schemas.graph.interface import NO_FILES, input_port
-from polyphony_schemas.graph.model import CompiledMelody
+from polyphony_schemas.graph.model import CompiledMelody, Template
 from polyphony_schemas.graph.parts import milliseconds, read_limits
 from polyphony_schemas.graph.schemas import Schemas
 from polyphony_schemas.graph.sight import Sight, read_expression, read_template, read_templates
@@ -77,6 +77,8 @@ def analyse(
         extensions=config.extensions,
         limits=read_limits(config.limits),
         concurrency=config.concurrency.run,
+        group=_read_group(melody, findings),
+        overlap=config.concurrency.overlap,
         budget_wall_ms=milliseconds(config.budget.wall),
         budget_usd=config.budget.usd,
         budget_tokens=config.budget.tokens,
@@ -98,7 +100,7 @@ def _config_features(config: Config) -> set[str]:
 
 
 def _read_triggers(melody: Melody, findings: Findings) -> None:
-    """Triggers and the concurrency group are read for their expressions; the service starts runs from them."""
+    """Triggers are read for their expressions; the service starts runs from them."""
     sight = Sight(names=frozenset({"trigger"}))
     for number, trigger in enumerate(melody.triggers):
         kind = next(iter(trigger.model_fields_set))
@@ -116,6 +118,11 @@ def _read_triggers(melody: Melody, findings: Findings) -> None:
             )
         if inner.when is not None:
             read_expression(inner.when, sight, f"{place}/when", findings)
-    if melody.config.concurrency.group is not None:
-        group = Sight(names=frozenset({"inputs", "trigger"}), members={"inputs": tuple(melody.inputs)})
-        read_template(melody.config.concurrency.group, group, "/config/concurrency/group", findings)
+
+
+def _read_group(melody: Melody, findings: Findings) -> Template | None:
+    text = melody.config.concurrency.group
+    if text is None:
+        return None
+    sight = Sight(names=frozenset({"inputs", "trigger"}), members={"inputs": tuple(melody.inputs)})
+    return read_template(text, sight, "/config/concurrency/group", findings)

@@ -168,12 +168,6 @@ def test_a_manifest_that_is_a_link_is_not_read(tmp_path: Path, home: Home) -> No
     assert refused.value.code == "PLY2406"
 
 
-def test_groups_of_runs_are_refused_by_name(tmp_path: Path, home: Home) -> None:
-    text = MELODY + "config: {concurrency: {group: \"${ 'deploy' }\"}}\n"
-    with pytest.raises(RunError, match="concurrency group"):
-        assemble(RunRequest(melody(tmp_path, text), work=tmp_path), home)
-
-
 def test_what_changes_nothing_yet_is_named_and_refuses_nothing(tmp_path: Path, home: Home) -> None:
     text = MELODY + "config: {notify: [{on: [failed], email: {to: [a@b.example]}}], retention: {keep: 3}}\n"
     assembled = assemble(RunRequest(melody(tmp_path, text), work=tmp_path), home)
