@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polyphony_cli.console import Console
-from polyphony_cli.run_view import first_line, node_line
+from polyphony_cli.run_lines import first_line, node_line
 from polyphony_runner.runs.signs import sign_of
 from polyphony_schemas.errors import PolyphonyError, UsageError
 

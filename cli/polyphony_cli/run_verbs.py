@@ -71,12 +71,14 @@ def execute(console: Console, session: Session) -> int:
     """Execute a session with the sandbox of this machine and print its outcome."""
     from polyphony_cli.run_view import view_for
 
+    view = view_for(console, tty=sys.stderr.isatty())
+
     def leave_at_once() -> None:
+        view.abandon()
         sys.stderr.flush()
         os._exit(INTERRUPTED)
 
     session.on_second_signal = leave_at_once
-    view = view_for(console, tty=sys.stderr.isatty())
     with session, view.around():
         state = session.execute(sandboxed(session.home), view)
     return tell(console, session.folder, state)

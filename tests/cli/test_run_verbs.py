@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -115,10 +116,15 @@ def test_a_run_is_told_by_every_verb(polyphony: Polyphony) -> None:
     assert [events[0]["type"], events[-1]["type"]] == ["run.created", "run.finished"]
     verified = polyphony.json("journal", run, "--verify")
     assert (verified["ok"], verified["signed"]) == (True, True)
-    files = polyphony.json("artifacts", "list", run)["artifacts"]
+    listed = polyphony.json("artifacts", "list", run)["artifacts"]
+    assert {one["category"] for one in listed} == {"inputs", "intermediates", "outputs", "metadata"}
+    files = [one for one in listed if one["name"] == "file"]
     assert {one["node"] for one in files} == {"a", "b"}
     assert polyphony.call("artifacts", "get", files[0]["digest"], "-o", str(polyphony.home / "f"))[0] == 0
     assert (polyphony.home / "f").read_text() == f"made by {files[0]['node']}"
+    changed = polyphony.json("artifacts", "diff", f"{run}:a.file", f"{run}:b.file")
+    assert (changed["kind"], changed["lines"][-2:]) == ("text", ["-made by a", "+made by b"])
+    assert polyphony.json("artifacts", "gc", "--dry-run")["artifacts"] == 0
 
 
 def test_a_failed_run_has_status_1_and_says_why(polyphony: Polyphony) -> None:
@@ -219,7 +225,7 @@ def test_a_terminal_shows_what_runs_and_settles_what_ended(polyphony: Polyphony)
     finally:
         os.close(leader)
     assert process.wait(timeout=120) == 0
-    text = shown.decode()
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
     assert "▸ b" in text
     assert "✓ b  succeeded" in text
     assert "succeeded in" in text.splitlines()[-2]

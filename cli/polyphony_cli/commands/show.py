@@ -16,8 +16,9 @@ _TRACE_LINES = 8
 @click.pass_obj
 def command(console: Console, run: str, html: bool) -> int:
     """Show a run: outcome, nodes with attempts and times, outputs."""
+    from polyphony_cli.run_lines import first_line, node_line
     from polyphony_cli.run_verbs import home_of, run_folder
-    from polyphony_cli.run_view import first_line, node_line, summary
+    from polyphony_cli.run_view import summary
     from polyphony_runner.journal.file import is_held
     from polyphony_runner.runs.report import run_document, shown_error
     from polyphony_runner.runs.session import load_state
