@@ -120,10 +120,10 @@ def test_flags_that_ask_for_what_happens_anyway_are_taken(
 ) -> None:
     (tmp_path / "melody.yaml").write_text(
         "melody: v1\nname: tiny\nversion: 1.0.0\nnodes: {a: {uses: core/set, with: {n: 1}}}\n"
-        "config: {retention: {keep: 3}}\n"
+        "config: {retention: {keep: 3}, notify: [{on: [failed], email: {to: [a@b.example]}}]}\n"
     )
     home = str(tmp_path / "home")
     assert run(["--json", "--home", home, "run", str(tmp_path), "--no-cache", "--executor", "local"]) == 0
     said = capsys.readouterr()
     assert json.loads(said.out)["status"] == "succeeded"
-    assert "note: this version does nothing yet with config.retention" in said.err
+    assert "note: this version does nothing yet with config.notify" in said.err

@@ -1,4 +1,4 @@
-"""What can go wrong with artifacts (PLY2301 to PLY2306, PLY2800 to PLY2819)."""
+"""What can go wrong with artifacts (PLY23, and PLY28 for stores and cleaning up)."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ import secrets
 import shutil
 import stat
 from pathlib import Path
+from typing import BinaryIO
 
 from polyphony_runner.artifacts.errors import ArtifactError
 from polyphony_runner.artifacts.manifest import decode
@@ -22,11 +23,9 @@ def export(store: ArtifactStore, digest: str, target: Path) -> int:
     PLY2306 where something else lies there: a file may be replaced by a file, whole or not at all, nothing else may,
     and no link at ``target`` is followed.
     """
-    source = store.file(digest)
-    with source.open("rb") as stream:
-        folder = stream.read(len(_MANIFEST_START)) == _MANIFEST_START
-    if not folder:
-        _export_file(source, target)
+    if not is_folder_artifact(store, digest):
+        with store.file(digest).open("rb") as stream:
+            write_file(stream, target)
         return target.stat().st_size
     if os.path.lexists(target):
         raise ArtifactError("PLY2306", f"{str(target)!r} exists", hint="name a new folder with -o")
@@ -46,15 +45,22 @@ def export(store: ArtifactStore, digest: str, target: Path) -> int:
     return sum(entry.size for entry in entries)
 
 
-def _export_file(source: Path, target: Path) -> None:
+def is_folder_artifact(store: ArtifactStore, digest: str) -> bool:
+    """Whether a digest names a folder's manifest."""
+    with store.file(digest).open("rb") as stream:
+        return stream.read(len(_MANIFEST_START)) == _MANIFEST_START
+
+
+def write_file(source: BinaryIO, target: Path) -> None:
+    """Write a file whole or not at all; PLY2306 when something else than a file lies there."""
     with contextlib.suppress(FileNotFoundError):
         if not stat.S_ISREG(target.lstat().st_mode):
             what = "a folder" if target.is_dir() and not target.is_symlink() else "no regular file"
             raise ArtifactError("PLY2306", f"{str(target)!r} is {what}", hint="name another file with -o")
     temporary = target.with_name(f".{secrets.token_hex(6)}.polyphony")
     try:
-        with source.open("rb") as reading, temporary.open("xb") as writing:
-            shutil.copyfileobj(reading, writing)
+        with temporary.open("xb") as writing:
+            shutil.copyfileobj(source, writing)
         temporary.replace(target)
     except BaseException:
         temporary.unlink(missing_ok=True)

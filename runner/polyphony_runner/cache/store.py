@@ -140,6 +140,24 @@ class FolderResults:
                 return _FileClaim(place, descriptor)
             os.close(descriptor)  # its holder removed the file before we had the lock
 
+    def entries(self) -> Iterator[Entry]:
+        """Every entry that is whole."""
+        for place in self._root.glob("entries/[0-9a-f][0-9a-f]/*.json"):
+            if (entry := self.read(place.stem)) is not None:
+                yield entry
+
+    def prune(self, before: float, *, dry_run: bool = False) -> int:
+        """Remove entries and remembered keys written before a moment (Unix seconds); how many entries."""
+        gone = 0
+        for pattern in ("entries/[0-9a-f][0-9a-f]/*.json", "keys/*/*.json"):
+            for place in self._root.glob(pattern):
+                with contextlib.suppress(FileNotFoundError):
+                    if place.stat().st_mtime < before:
+                        gone += pattern.startswith("entries")
+                        if not dry_run:
+                            place.unlink()
+        return gone
+
     def _entry(self, key: str) -> Path:
         return self._root / "entries" / key[:2] / f"{key}.json"
 

@@ -13,6 +13,7 @@ _RUNS = frozenset(
     {
         "computed bounds",
         "block",
+        "sub-melody",
         "core/switch",
         "core/wait",
         "core/approve",
@@ -24,9 +25,10 @@ _RUNS = frozenset(
         "halt",
         "mutex",
         "concurrency group",
+        "retention",
     }
 )
-_NOT_ACTED_ON = frozenset({"notify", "retention"})
+_NOT_ACTED_ON = frozenset({"notify"})
 
 
 def refuse_later_features(melody: CompiledMelody) -> None:

@@ -1,70 +1,142 @@
-"""Which artifacts a run produced, from its journal."""
+"""What belongs to a run, in four categories: inputs, intermediates, outputs, metadata.
+
+Inputs are what the run was given, intermediates what each node gave, outputs what the run gave; metadata is the journal
+and what goes with it. A value within the journal has the digest that it would have outside it, so equal values of two
+runs can be told from their digests alone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
 
+from polyphony_runner.conductor.storage import value_bytes
+from polyphony_runner.conductor.values import Stored, Value, values_in
 from polyphony_runner.journal.file import read_journal
 from polyphony_runner.runs.folder import RunFolder
-from polyphony_schemas.values import JsonValue
+from polyphony_runner.runs.references import is_reference, references_in
+from polyphony_schemas.journal import Event
+from polyphony_schemas.values import JsonObject, JsonValue
+
+Category = Literal["inputs", "intermediates", "outputs", "metadata"]
+CATEGORIES: tuple[Category, ...] = ("inputs", "intermediates", "outputs", "metadata")
+_METADATA = {
+    "journal.jsonl": "application/jsonl",
+    "head.json": "application/json",
+    "run.json": "application/json",
+    "graph.json": "application/json",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Produced:
-    """One artifact and the node that produced it."""
+    """One file, folder or value of a run; ``size`` in bytes.
 
-    node: str
-    digest: str
+    ``port``: the input, output or port it came by, None for a free artifact and for metadata; ``within``: the port's value
+    names it somewhere inside. ``value``: it is a JSON value; ``inline`` holds its bytes when it lies in the journal. ``path``: the file of a run's metadata.
+    """
+
+    category: Category
+    node: str | None
+    port: str | None
     name: str
     media_type: str
     size: int
+    digest: str
+    value: bool = False
+    within: bool = False
+    inline: bytes | None = None
+    path: Path | None = None
+
+    @property
+    def stored(self) -> bool:
+        """Whether it lies among the artifacts, so that its digest alone finds it."""
+        return self.inline is None and self.path is None
 
     def to_json(self) -> dict[str, object]:
         """The object of ``artifacts list --json``."""
         return {
+            "category": self.category,
             "node": self.node,
-            "digest": self.digest,
+            "port": self.port,
             "name": self.name,
             "media_type": self.media_type,
             "size": self.size,
+            "digest": self.digest,
+            "stored": self.stored,
         }
 
 
 def produced_by(folder: RunFolder) -> list[Produced]:
-    """File ports, free artifacts, and values too large for the journal; each digest of a node once."""
-    found: dict[tuple[str, str], Produced] = {}
+    """Everything of a run, by category, then in the order of its journal."""
+    found: list[Produced] = []
     for event in read_journal(folder.journal):
-        if event.type != "node.succeeded" or event.node is None:
-            continue
-        stored = event.data.get("stored")
-        for pointer, mark in stored.items() if isinstance(stored, Mapping) else ():
-            if isinstance(mark, Mapping):
-                name = f"{pointer.rpartition('/')[2]}.json"
-                one = Produced(
-                    event.node, str(mark["digest"]), name, "application/json", int(str(mark["size"]))
-                )
-                found.setdefault((one.node, one.digest), one)
-        for value in (event.data.get("artifacts"), event.data.get("outputs")):
-            for reference in _references(value):
-                one = Produced(
-                    event.node,
-                    str(reference["digest"]),
-                    str(reference["name"]),
-                    str(reference["media_type"]),
-                    int(str(reference["size"])),
-                )
-                found.setdefault((one.node, one.digest), one)
-    return list(found.values())
+        match event.type:
+            case "run.created":
+                found += _values(event, "inputs", "inputs")
+            case "node.succeeded" | "node.failed" if event.node is not None:
+                found += _values(event, "intermediates", "outputs")
+                found += _free(event)
+            case "run.finished":
+                found += _values(event, "outputs", "outputs")
+    found += _metadata(folder)
+    return sorted(found, key=lambda one: CATEGORIES.index(one.category))
 
 
-def _references(value: JsonValue) -> Iterator[Mapping[str, JsonValue]]:
-    if isinstance(value, Mapping):
-        if {"digest", "name", "media_type", "size"} <= value.keys():
-            yield value
-            return
-        for item in value.values():
-            yield from _references(item)
-    elif isinstance(value, Sequence) and not isinstance(value, str):
-        for item in value:
-            yield from _references(item)
+def _values(event: Event, category: Category, container: str) -> Iterator[Produced]:
+    for name, value in values_in(event.data, container).items():
+        yield _value(category, event.node, name, value)
+        if not isinstance(value, Stored) and not is_reference(value):
+            for reference in references_in(value):
+                yield replace(_file(category, event.node, name, reference), within=True)
+
+
+def _value(category: Category, node: str | None, port: str, value: Value) -> Produced:
+    file = f"{port}.json"
+    if isinstance(value, Stored):
+        return Produced(category, node, port, file, "application/json", value.size, value.digest, value=True)
+    for reference in references_in(value) if is_reference(value) else ():
+        return _file(category, node, port, reference)
+    data = value_bytes(value)
+    digest = hashlib.sha256(data).hexdigest()
+    return Produced(
+        category, node, port, file, "application/json", len(data), digest, value=True, inline=data
+    )
+
+
+def _file(category: Category, node: str | None, port: str | None, reference: JsonObject) -> Produced:
+    return Produced(
+        category,
+        node,
+        port,
+        str(reference["name"]),
+        str(reference["media_type"]),
+        int(str(reference["size"])),
+        str(reference["digest"]),
+    )
+
+
+def _free(event: Event) -> Iterator[Produced]:
+    artifacts: JsonValue = event.data.get("artifacts")
+    for reference in references_in(artifacts):
+        yield _file("intermediates", event.node, None, reference)
+
+
+def _metadata(folder: RunFolder) -> Iterator[Produced]:
+    for name, media_type in _METADATA.items():
+        path = folder.path / name
+        if path.is_file():
+            yield _document(path, None, name, media_type)
+    for event in read_journal(folder.journal):
+        log = event.data.get("log")
+        if isinstance(log, dict) and (path := folder.logs / f"{log['digest']}.jsonl").is_file():
+            yield _document(path, event.node, f"logs/{path.name}", "application/jsonl")
+
+
+def _document(path: Path, node: str | None, name: str, media_type: str) -> Produced:
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return Produced("metadata", node, None, name, media_type, path.stat().st_size, digest, path=path)

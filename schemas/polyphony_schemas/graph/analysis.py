@@ -84,6 +84,9 @@ def analyse(
         budget_tokens=config.budget.tokens,
         features=frozenset(builder.features | _config_features(config)),
         contacts=frozenset(entry.name for entry in config.notify if entry.name is not None),
+        retention_runs_ms=milliseconds(config.retention.runs),
+        retention_artifacts_ms=milliseconds(config.retention.artifacts),
+        retention_keep=config.retention.keep,
     )
     check_melody(Checked(melody, root, compiled, packages, schemas), findings)
     return Analysis(compiled, tuple(findings.items))
