@@ -2,10 +2,11 @@
 
 ``store/<tree>.graph.json``::
 
-    {"kept": "v2", "by": VERSION, "dependencies": {USES: TREE}, "sha256": DIGEST, "content": "JSON as text"}
+    {"kept": "v3", "by": VERSION, "dependencies": {USES: TREE}, "sha256": DIGEST, "content": "JSON as text"}
 
-The content is ``{"graph": GRAPH, "packages": {USES: {"folder": FOLDER, "program": PROGRAM}}}``; ``folder`` is where in
-the melody's own tree an extension lies, null for one with a tree of its own.
+The content is ``{"graph": GRAPH, "packages": {KEY: {"origin": ORIGIN, "folder": FOLDER, "program": PROGRAM}}}``: the
+package lies in the folder ``folder`` of ``origin``, a key of the lock, empty for the melody's own tree. ``dependencies``
+names the trees of everything the melody leads to, further in as ``CONSUMER USES``.
 
 It depends on the compiler and on the outsides of the packages that the melody was compiled with, so it counts only
 for exactly this version and those trees. It is a cache: what is missing, stale or damaged is made again from the verified files.
@@ -27,32 +28,39 @@ from polyphony_schemas.lock import Lock
 from polyphony_schemas.program import Program
 from polyphony_schemas.values import TreeId
 
-FORMAT = "v2"
+FORMAT = "v3"
 
 
 @dataclass(frozen=True, slots=True)
 class KeptPackage:
-    """One package of a kept melody; ``folder`` as in the document."""
+    """One package of a kept melody; ``origin`` and ``folder`` as in the document."""
 
     program: Program
-    folder: str | None = None
+    origin: str
+    folder: str
 
 
 @dataclass(frozen=True, slots=True)
 class KeptMelody:
-    """The graph of an installed melody, and what its nodes run by the words of ``uses``."""
+    """The graph of an installed melody, and what its nodes run by key."""
 
     graph: CompiledMelody
     packages: Mapping[str, KeptPackage]
 
 
 def dependencies_of(lock: Lock, key: str) -> dict[str, str]:
-    """The trees that a locked package was resolved to, by the words of ``uses``."""
-    return {
-        uses: lock.packages[target].tree
-        for uses, target in sorted(lock.packages[key].dependencies.items())
-        if target in lock.packages
-    }
+    """The trees that a locked package leads to, by the words of ``uses``; further in after the key that says them."""
+    found: dict[str, str] = {}
+    waiting, seen = [key], {key}
+    while waiting:
+        consumer = waiting.pop()
+        for uses, target in sorted(lock.packages[consumer].dependencies.items()):
+            if target in lock.packages:
+                found[uses if consumer == key else f"{consumer} {uses}"] = lock.packages[target].tree
+                if target not in seen:
+                    seen.add(target)
+                    waiting.append(target)
+    return dict(sorted(found.items()))
 
 
 def kept_melody(store: PackageStore, tree: TreeId, dependencies: Mapping[str, str]) -> KeptMelody | None:
@@ -100,40 +108,27 @@ def keep_melody(store: PackageStore, lock: Lock, key: str) -> bool:
 
 def _compiled(store: PackageStore, lock: Lock, key: str, tree: TreeId) -> KeptMelody | None:
     from polyphony_runner.locked_packages import LockedPackages
-    from polyphony_runner.packages import FolderPackages, Sources
     from polyphony_runner.runs.features import refuse_later_features
-    from polyphony_runner.runs.melody_file import compile_file, find_packages, read_melody
+    from polyphony_runner.runs.linking import Linker
+    from polyphony_runner.runs.melody_file import read_melody
 
-    root = store.path(tree)
     try:
-        file = read_melody(root)
-        packages = find_packages(
-            file, Sources([FolderPackages(root, tree), LockedPackages([lock], store, key)])
-        )
-        graph = compile_file(file, packages)
-        refuse_later_features(graph)
+        file = read_melody(store.path(tree))
+        linked = Linker({}, LockedPackages([lock], store, key)).link(file, tree)
+        refuse_later_features(linked.melody)
     except PolyphonyError:
         return None
-    return KeptMelody(
-        graph,
-        {
-            uses: KeptPackage(
-                package.program,
-                None
-                if uses in lock.packages[key].dependencies
-                else package.root.relative_to(root).as_posix(),
-            )
-            for uses, package in packages.items()
-        },
-    )
+    parts = linked.parts.items()
+    packages = {name: KeptPackage(part.package.program, part.origin, part.folder) for name, part in parts}
+    return KeptMelody(linked.melody, packages)
 
 
 def _encode(kept: KeptMelody) -> str:
     document = {
         "graph": codec.to_json(kept.graph),
         "packages": {
-            uses: {"folder": one.folder, "program": program.to_json(one.program)}
-            for uses, one in kept.packages.items()
+            key: {"origin": one.origin, "folder": one.folder, "program": program.to_json(one.program)}
+            for key, one in kept.packages.items()
         },
     }
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
@@ -144,8 +139,8 @@ def _decode(text: str) -> KeptMelody:
     return KeptMelody(
         codec.from_json(document["graph"]),
         {
-            uses: KeptPackage(program.from_json(one["program"]), one["folder"])
-            for uses, one in document["packages"].items()
+            key: KeptPackage(program.from_json(one["program"]), str(one["origin"]), str(one["folder"]))
+            for key, one in document["packages"].items()
         },
     )
 

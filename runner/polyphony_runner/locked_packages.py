@@ -10,7 +10,7 @@ from pathlib import Path
 
 from polyphony_runner.home import Home
 from polyphony_runner.locking import LockedTree, find_root, locked_key, locked_tree, read_lock, run_places
-from polyphony_runner.packages import Package, read_extension
+from polyphony_runner.packages import Package, read_package
 from polyphony_runner.store import FolderStore, PackageStore
 from polyphony_schemas.lock import Lock
 from polyphony_schemas.names import PackageReference, parse_package, parse_uses
@@ -29,16 +29,24 @@ class LockedPackages:
     _found: dict[str, Package] = field(default_factory=dict)
 
     def find(self, uses: str, relative_to: Path) -> Package | None:
-        """The locked extension for ``owner/name@range``; None for other words and for what no lock has."""
+        """The locked package for ``owner/name@range``; None for other words and for what no lock has."""
         del relative_to
         if uses in self._found:
             return self._found[uses]
         located = self.locate(uses)
         if located is None:
             return None
-        package = read_extension(located.path, tree=located.tree, name=located.name)
+        package = read_package(located.path, tree=located.tree, name=located.name)
         self._found[uses] = package
         return package
+
+    def for_consumer(self, key: str) -> LockedPackages:
+        """What the same locks give to the documents of one of their packages."""
+        return LockedPackages(self.locks, self.store, key)
+
+    def tree_of(self, key: str) -> LockedTree:
+        """A locked package by its key, its files checked; PLY5903, PLY5902, PLY6203."""
+        return locked_tree(self.locks[0], self.store, key)
 
     def locate(self, uses: str) -> LockedTree | None:
         """The locked tree for ``owner/name@range``, checked; None for other words and for what no lock has."""

@@ -5,24 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from polyphony_runner.errors import ClientError
 from polyphony_runner.files import read_document
 from polyphony_schemas.names import (
     EXTENSION_FILES,
+    MELODY_FILES,
     CoreReference,
     LocalReference,
     PackageReference,
     parse_uses,
 )
-from polyphony_schemas.program import Program
+from polyphony_schemas.program import MelodyStart, Program
 from polyphony_schemas.values import TreeId
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """An extension that can be run: the folder that is mounted (read-only) and what its manifest says.
+    """An extension that can be run, or a melody: its folder (mounted read-only) and what its manifest says.
 
     ``tree`` is None for an overridden or in-place package (``local``): nothing vouches for it. ``name`` is
     ``owner/name`` where a registry gave it one, else the manifest's own.
@@ -85,7 +86,7 @@ class OverriddenPackages:
         reference = parse_uses(uses)
         if not isinstance(reference, PackageReference) or reference.full_name not in self.folders:
             return None
-        return read_extension(self.folders[reference.full_name], local=True, name=reference.full_name)
+        return read_package(self.folders[reference.full_name], local=True, name=reference.full_name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class FolderPackages:
     tree: TreeId | None = None
 
     def find(self, uses: str, relative_to: Path) -> Package | None:
-        """The extension in a folder of the same package; PLY2405 for one that lies outside."""
+        """The extension or melody in a folder of the same package; PLY2405 for one that lies outside."""
         reference = parse_uses(uses)
         if not isinstance(reference, LocalReference):
             return None
@@ -107,12 +108,55 @@ class FolderPackages:
                 f"{uses!r} lies outside the package {str(self.root)!r}",
                 hint="use a published package, or an override for development",
             )
-        return read_extension(folder, tree=self.tree, local=self.tree is None, within=self.root.resolve())
+        return read_package(folder, tree=self.tree, local=self.tree is None, within=self.root.resolve())
+
+
+@runtime_checkable
+class ConsumerSource(PackageSource, Protocol):
+    """A source in which the same words mean different packages, by the package whose document says them."""
+
+    def for_consumer(self, key: str) -> PackageSource:
+        """The source for the documents of ``owner/name@version``."""
+        ...
+
+
+def for_consumer(source: PackageSource, key: str) -> PackageSource:
+    """What a source gives to the documents of ``owner/name@version``."""
+    if isinstance(source, Sources):
+        return Sources([for_consumer(one, key) for one in source.sources])
+    return source.for_consumer(key) if isinstance(source, ConsumerSource) else source
 
 
 def is_core(uses: str) -> bool:
     """Whether a node belongs to the Conductor itself."""
     return isinstance(parse_uses(uses), CoreReference)
+
+
+def read_package(
+    root: Path,
+    *,
+    tree: TreeId | None = None,
+    local: bool = False,
+    name: str = "",
+    within: Path | None = None,
+) -> Package:
+    """The extension or melody in a folder; PLY2406 when it holds neither, PLY1400 or PLY1500 when it is invalid."""
+    for file in MELODY_FILES:
+        path = root / file
+        if path.is_file() and not path.is_symlink():  # a link may lead out of the package
+            return _read_melody(path, tree=tree, local=local, name=name, within=within or root)
+    return read_extension(root, tree=tree, local=local, name=name, within=within)
+
+
+def _read_melody(path: Path, *, tree: TreeId | None, local: bool, name: str, within: Path) -> Package:
+    from polyphony_runner.folder_schemas import folder_schemas
+    from polyphony_schemas.graph.interface import melody_interface
+    from polyphony_schemas.loading import load_melody
+
+    schemas = folder_schemas(path.relative_to(within).as_posix(), within)
+    melody = load_melody(read_document(path, follow=False), str(path))
+    program = Program(melody_interface(melody, schemas), MelodyStart())
+    return Package(path.parent, program, tree, local, name or melody.name)
 
 
 def read_extension(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from polyphony_runner.conductor.budgets import TRUSTED
 from polyphony_runner.home import Home
-from polyphony_runner.packages import FolderPackages, OverriddenPackages, Package, PackageSource, Sources
+from polyphony_runner.packages import Package, PackageSource, Sources
 from polyphony_runner.runs.errors import RunError
 from polyphony_runner.runs.features import refuse_later_features
 from polyphony_runner.runs.folder import PackageRecord, RunFolder, RunRecord, new_run_id
@@ -28,6 +28,7 @@ from polyphony_schemas.values import JsonObject, JsonValue, TreeId
 
 if TYPE_CHECKING:
     from polyphony_runner.runs.consent import AskConsent
+    from polyphony_runner.runs.linking import Linked
     from polyphony_runner.runs.melody_file import MelodyFile
 
 
@@ -130,25 +131,20 @@ def read_score(request: RunRequest, installed: PackageSource | None) -> Score:
 
 
 def _compile(request: RunRequest, overrides: Mapping[str, Path], installed: PackageSource | None) -> Score:
-    from polyphony_runner.runs.melody_file import compile_file, read_melody
+    from polyphony_runner.runs.melody_file import read_melody
 
     file = read_melody(request.melody)
-    sources: list[PackageSource] = [
-        OverriddenPackages(overrides),
-        FolderPackages(file.folder, request.tree),
-    ]
-    if installed is not None:
-        sources.append(installed)
-    packages = _find(file, sources, request)
-    melody = compile_file(file, packages)
-    return Score(file.folder, melody, packages, file.ceiling)
+    linked = _link(file, overrides, installed, request)
+    return Score(file.folder, linked.melody, linked.packages, file.ceiling)
 
 
-def _find(file: MelodyFile, sources: Sequence[PackageSource], request: RunRequest) -> dict[str, Package]:
-    from polyphony_runner.runs.melody_file import find_packages
+def _link(
+    file: MelodyFile, overrides: Mapping[str, Path], installed: PackageSource | None, request: RunRequest
+) -> Linked:
+    from polyphony_runner.runs.linking import Linker
 
     try:
-        return find_packages(file, Sources(sources))
+        return Linker(overrides, installed).link(file, request.tree)
     except RunError as error:
         missing = error.details.get("missing")
         if request.fetch is None or request.tree is not None or not isinstance(missing, list):
@@ -156,7 +152,9 @@ def _find(file: MelodyFile, sources: Sequence[PackageSource], request: RunReques
         registered = [uses for uses in missing if isinstance(parse_uses(uses), PackageReference)]
         if registered != missing:
             raise
-        return find_packages(file, Sources([*sources, request.fetch(file.folder, registered)]))
+        fetched = request.fetch(file.folder, registered)
+        sources = [fetched] if installed is None else [installed, fetched]
+        return Linker(overrides, Sources(sources)).link(file, request.tree)
 
 
 def evaluate_ceiling(melody: CompiledMelody, inputs: Mapping[str, JsonValue]) -> dict[str, JsonValue]:

@@ -55,19 +55,13 @@ def _ready(melody: InstalledMelody) -> Ready | None:
     return None if kept is None else _with_packages(kept, melody)
 
 
-def _with_packages(kept: KeptMelody, melody: InstalledMelody) -> Ready | None:
+def _with_packages(kept: KeptMelody, melody: InstalledMelody) -> Ready:
     found: dict[str, Package] = {}
-    for uses, one in kept.packages.items():
-        if one.folder is not None:
-            found[uses] = Package(
-                melody.locked.path / one.folder,
-                one.program,
-                melody.locked.tree,
-                name=one.program.interface.name,
-            )
-            continue
-        located = melody.packages.locate(uses)
-        if located is None:
-            return None
-        found[uses] = Package(located.path, one.program, located.tree, name=located.name)
+    trees = {"": melody.locked}
+    for key, one in kept.packages.items():
+        if one.origin not in trees:
+            trees[one.origin] = melody.packages.tree_of(one.origin)
+        tree = trees[one.origin]
+        name = tree.name if one.folder == "." else one.program.interface.name
+        found[key] = Package(tree.path / one.folder, one.program, tree.tree, name=name)
     return Ready(kept.graph, found)

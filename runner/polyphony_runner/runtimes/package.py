@@ -49,7 +49,7 @@ def prepare(package: Package) -> Prepared:
         raise NodeError(
             "unavailable",
             "PLY3501",
-            f"{interface.name!r} runs by {start.kind!r}, which this version cannot start",
+            f"{interface.name!r} runs by {interface.run or interface.kind!r}, which this version cannot start",
             hint="use an extension that runs by python, process or command",
         )
     return Prepared(
