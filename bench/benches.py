@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from cached import cached200
 from rounds import Sample, Subject, measuring, telling, timed, whole_process
 from scene import CHAIN, COLD_CHAIN, COLD_HELLO, HELLO, POLYPHONY, TASKS, WARM, served_scene
 
@@ -254,6 +255,14 @@ BENCHES = {
         "wall_ms",
         "an empty store each time; both write the same files, Polyphony verifies, syncs and locks them too; target: at "
         "most git",
+    ),
+    "cached200": Bench(
+        cached200,
+        9,
+        "",
+        "wall_ms",
+        "nothing is executed, every run is in another checkout; from the first event to the signed head, journal on disk; "
+        "target: less than 200 ms",
     ),
     "fan200": Bench(
         fan200, 9, "", "wall_ms", "journal on disk, no program started; target: less than 500 ms"

@@ -4,6 +4,8 @@ The identity of a folder is its git tree id in SHA-256 (``polyphony_schemas.trus
 included. Every byte is read, except where a memo says that a file was hashed before and its size, inode, times of
 change and of status change are still the same; a file that had just been changed when it was hashed is never
 remembered, since a further change could leave the same times.
+
+Within one process an identity holds for a second, or until ``forget``: a run looks at the same folder for many nodes.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import hashlib
 import json
 import os
 import stat
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -34,6 +37,7 @@ from polyphony_schemas.values import JsonValue
 
 # File systems keep times by steps of up to two seconds: within one a second change leaves no trace.
 _SETTLED_NS = 3_000_000_000
+_HELD_SECONDS = 1.0
 _BLOCK = 1 << 20
 # What an extension's folder may hold beside the extension.
 _BESIDE = frozenset({".git", "__pycache__"})
@@ -49,14 +53,30 @@ class ContentDigests:
     folder: Path
     now: Callable[[], int] = time.time_ns
     _memos: dict[Path, dict[str, _Known]] = field(default_factory=dict)
+    _recent: dict[tuple[Path, bool], tuple[float, str]] = field(default_factory=dict)
+    _locks: dict[Path, threading.Lock] = field(default_factory=dict)
 
     def of(self, path: Path) -> str:
         """The identity of a resolved path; NotCacheableError for what cannot be read to its end."""
-        return self._identity(path, frozenset())
+        return self._held(path, beside=True)
 
     def of_extension(self, root: Path) -> str:
         """The tree id of an extension's folder, without its repository and what Python compiled."""
-        return self._identity(root, _BESIDE)
+        return self._held(root, beside=False)
+
+    def forget(self) -> None:
+        """A program has ended: it may have changed any folder. Never waits for a folder that is being read."""
+        self._recent = {}
+
+    def _held(self, path: Path, *, beside: bool) -> str:
+        with self._locks.setdefault(path, threading.Lock()):
+            recent, began = self._recent, time.monotonic()
+            known = recent.get((path, beside))
+            if known is None or began - known[0] > _HELD_SECONDS:
+                identity = self._identity(path.resolve(), frozenset() if beside else _BESIDE)
+                # Into the table of the moment it was begun in: when a program ended meanwhile, nobody sees it.
+                known = recent[path, beside] = (began, identity)
+            return known[1]
 
     def _identity(self, path: Path, skipped: frozenset[str]) -> str:
         try:

@@ -20,9 +20,8 @@ import json
 import os
 import shutil
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from polyphony_runner.cache.content import ContentDigests
@@ -43,7 +42,6 @@ from polyphony_schemas.values import JsonObject, JsonValue
 
 FORMAT = 1
 _INLINE_BYTES = 200
-_FRESH_SECONDS = 1.0
 _IMPURE = ("write", "network", "secrets")
 _ENCODE = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
@@ -61,18 +59,10 @@ class CacheKey:
 
 @dataclass(frozen=True, slots=True)
 class KeyMaker:
-    """Makes keys on this machine. ``boundaries`` are the places no grant may reach, so that they are not read here.
-
-    The identity of an extension's folder holds until ``forget``, for a second at most.
-    """
+    """Makes keys on this machine. ``boundaries`` are the places no grant may reach, so that they are not read here."""
 
     content: ContentDigests
     boundaries: Boundaries
-    _extensions: dict[Path, tuple[float, str]] = field(default_factory=dict)
-
-    def forget(self) -> None:
-        """A program has ended: it may have changed any folder."""
-        self._extensions.clear()
 
     def key(self, assignment: Assignment, package: Package) -> CacheKey:
         """The key of an attempt, every granted file read. Blocking where files are granted."""
@@ -111,11 +101,7 @@ class KeyMaker:
         # The store was hashed when the run began; a folder of it, or of an author, has an identity of its own.
         if package.tree is not None and package.root.name == package.tree:
             return package.tree
-        now = time.monotonic()
-        known = self._extensions.get(package.root)
-        if known is None or now - known[0] > _FRESH_SECONDS:
-            known = self._extensions[package.root] = (now, self.content.of_extension(package.root.resolve()))
-        return known[1]
+        return self.content.of_extension(package.root)
 
     def _programs(self, assignment: Assignment, package: Package) -> Iterator[tuple[str, JsonValue]]:
         start = package.program.start

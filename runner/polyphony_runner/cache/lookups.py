@@ -98,7 +98,7 @@ class Lookups:
 
     def ended(self, path: str, data: JsonObject | None, at_ms: int) -> None:
         """An attempt is over; ``data`` of its ``node.succeeded``, None when it failed. Kept if its inputs stand."""
-        self.keys.forget()
+        self.keys.content.forget()
         asked = self._asked.pop(path, None)
         if asked is None or asked.key is None:
             return

@@ -40,6 +40,7 @@ def test_a_folder_has_the_tree_id_that_git_gives_it(content: ContentDigests, fol
     tree = subprocess.run(["git", "write-tree"], cwd=folder, check=True, capture_output=True, text=True)
     assert content.of_extension(folder) == tree.stdout.strip()
     (folder / "__pycache__").mkdir()
+    content.forget()
     assert content.of_extension(folder) == tree.stdout.strip()
     assert content.of(folder) != tree.stdout.strip()
 
@@ -52,6 +53,7 @@ def test_a_remembered_file_is_read_again_when_anything_about_it_changed(
     status = file.stat()
     file.write_text("next\n")
     os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    content.forget()
     second = content.of(folder)
     assert second != first
     assert ContentDigests(content.folder, later).of(folder) == second
@@ -76,6 +78,7 @@ def test_a_memo_is_used_and_a_damaged_one_is_not(content: ContentDigests, folder
 def test_a_single_file_and_its_mode_have_an_identity(content: ContentDigests, folder: Path) -> None:
     plain = content.of(folder / "a.txt")
     (folder / "a.txt").chmod(0o755)
+    content.forget()
     assert content.of(folder / "a.txt") != plain
 
 
