@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from polyphony_schemas.graph.analysis import analyse
@@ -277,6 +279,29 @@ def test_warns_about_a_ceiling_entry_that_no_node_can_use() -> None:
 
 def test_warns_about_effects_without_an_undo() -> None:
     assert warnings_of("nodes: {a: {uses: ./caller}}") == [("PLY1619", "/nodes/a")]
+
+
+def test_warns_about_something_irreversible_before_what_is_taken_back() -> None:
+    known = packages()
+    mail = replace(known["./work"], effects="irreversible")
+
+    def warned(nodes: str, connections: str) -> list[tuple[str, str]]:
+        text = f"melody: v1\nname: m\nversion: 1.0.0\nnodes: {{{nodes}}}\nconnections: [{connections}]"
+        found = analyse(load_melody(text.encode()), {**known, "./mail": mail}).findings
+        return [(one.code, one.pointer) for one in found if one.severity == "warning"]
+
+    undone = "d: {uses: core/set, undo: back}, back: {uses: core/set}"
+    sent = "m: {uses: ./mail, with: {n: 1}}"
+    assert warned(f"{sent}, {undone}", "m -> d") == [("PLY1621", "/nodes/m")]
+    assert warned(f"{sent}, {undone}", "d -> m") == []
+    assert warned(f"b: {{nodes: {{{sent}}}}}, {undone}", "b -> d") == [("PLY1621", "/nodes/b")]
+    made_up_for = "m: {uses: ./mail, with: {n: 1}, undo: sorry}, sorry: {uses: core/set}"
+    assert warned(f"{made_up_for}, {undone}", "m -> d") == []
+
+
+def test_refuses_a_fallback_that_lacks_an_input() -> None:
+    text = "nodes: {a: {uses: ./reader, with: {path: x}, on_error: {fallback: [h]}}, h: {uses: ./work}}"
+    assert ("PLY1611", "/nodes/a/on_error/fallback/0") in errors_of(text)
 
 
 def test_names_the_line_to_add_for_a_missing_permission() -> None:

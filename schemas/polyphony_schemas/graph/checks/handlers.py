@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from polyphony_schemas.graph.findings import BAD_HANDLER, Findings
+from polyphony_schemas.graph.model import GraphNode
 from polyphony_schemas.graph.scope import HandlerUse, Scope
 from polyphony_schemas.json_schema import incompatible
 from polyphony_schemas.names import did_you_mean
@@ -79,4 +80,19 @@ def _check_fallback(scope: Scope, use: HandlerUse, findings: Findings) -> None:
                 BAD_HANDLER,
                 use.pointer,
                 f"{use.handler}.{name} cannot stand in for {use.by}.{name}: {reason}",
+            )
+    _check_inputs(use, failed, other, findings)
+
+
+def _check_inputs(use: HandlerUse, failed: GraphNode, other: GraphNode, findings: Findings) -> None:
+    """A fallback gets the inputs of the failed node under the same names, and no others but its own ``with``."""
+    if failed.any_inputs is not None:
+        return
+    for name, port in other.inputs.items():
+        if port.required and name not in failed.inputs and name not in other.values:
+            findings.error(
+                BAD_HANDLER,
+                use.pointer,
+                f"the fallback {use.handler!r} requires the input {name!r}, which {use.by!r} does not have",
+                f"give it a value under with of {use.handler}",
             )
