@@ -199,19 +199,25 @@ _TELLERS: Mapping[str, Callable[[Event, RunState], Line | None]] = {
 }
 
 
-def node_text(node: Node) -> str:
-    """One node: path, word, seconds, attempts, items or rounds, first line of the error."""
-    parts = [node.path, node.status]
+def node_facts(node: Node) -> list[str]:
+    """How a node stands: word, seconds, attempts, items or rounds."""
+    facts: list[str] = [node.status]
     if node.cached:
-        parts.append("cached")
+        facts.append("cached")
     if node.attempt:
-        parts.append(f"{node.busy_ms / 1000:.1f} s")
+        facts.append(f"{node.busy_ms / 1000:.1f} s")
     if node.attempt > 1:
-        parts.append(f"{node.attempt} attempts")
+        facts.append(f"{node.attempt} attempts")
     if node.loop is not None and not node.once:
-        parts.append(rounds_text(node))
+        facts.append(rounds_text(node))
     if node.by is not None:
-        parts.append(f"by {node.by}")
+        facts.append(f"by {node.by}")
+    return facts
+
+
+def node_text(node: Node) -> str:
+    """One node: path, facts, first line of the error."""
+    parts = [node.path, *node_facts(node)]
     if (error := shown_error(node)) is not None:
         parts.append(f"{error['kind']}: {first_line(str(error['message']))}")
     return "  ".join(parts)

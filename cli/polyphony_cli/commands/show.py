@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+
 import click
 
 from polyphony_cli.console import Console
-
-# The end of a stack trace says most; the whole stands in the journal and under --json.
-_TRACE_LINES = 8
 
 
 @click.command()
@@ -15,16 +14,22 @@ _TRACE_LINES = 8
 @click.option("--html", is_flag=True, help="A report as one HTML page on stdout.")
 @click.pass_obj
 def command(console: Console, run: str, html: bool) -> int:
-    """Show a run: outcome, nodes with attempts and times, outputs."""
-    from polyphony_cli.run_lines import first_line, node_line
+    """Show a run: outcome, nodes with attempts and times on a line of time, outputs.
+
+    What a scope did more than twenty times is one row, with the first of those that failed below it; --json lists
+    every one.
+    """
+    from polyphony_cli.run_table import table
     from polyphony_cli.run_verbs import home_of, run_folder
     from polyphony_cli.run_view import summary
     from polyphony_runner.journal.file import is_held
-    from polyphony_runner.runs.report import run_document, shown_error
+    from polyphony_runner.observe.spans import Span, Spans
+    from polyphony_runner.runs.report import run_document
     from polyphony_runner.runs.session import load_state
 
     folder = run_folder(console, run)
-    state = load_state(folder, home_of(console))
+    spans, ended = Spans(), list[Span]()
+    state = load_state(folder, home_of(console), lambda event, _state: ended.extend(spans.feed(event)))
     document = run_document(folder.run, state)
     if html:
         from polyphony_runner.runs.page import run_page
@@ -40,14 +45,9 @@ def command(console: Console, run: str, html: bool) -> int:
         console.line("  without sandbox, by --unsafe-no-sandbox")
     lines = summary(document)
     console.line(lines[0])
-    for node in state.nodes.values():
-        console.line(f"  {node_line(node)}")
-        error = shown_error(node)
-        if error is not None and error.get("trace"):
-            for line in str(error["trace"]).strip().splitlines()[-_TRACE_LINES:]:
-                console.line(f"      {first_line(line)}")
-    for line in lines[1:]:
+    width = shutil.get_terminal_size((100, 24)).columns
+    for line in (*table(state, [*ended, *spans.unfinished()], width=width), *lines[1:]):
         console.line(line)
-    if not state.finished and not is_held(folder.journal):
+    if not state.finished and not is_held(folder.journal) and not folder.of_cluster:
         console.hint(f"no process executes this run; polyphony resume {folder.run}")
     return 0

@@ -277,14 +277,16 @@ def take_up(folder: RunFolder, home: Home) -> Session:
     return session
 
 
-def load_state(folder: RunFolder, home: Home) -> RunState:
-    """The state of a run as its journal tells it now, whoever executes it."""
+def load_state(folder: RunFolder, home: Home, observer: Observer | None = None) -> RunState:
+    """The state of a run as its journal tells it now, whoever executes it; ``observer`` sees each event."""
     from polyphony_runner.conductor.evolve import evolve
     from polyphony_runner.journal.file import read_journal
 
     state = RunState(folder.melody(), ValueStore(FolderArtifacts(home.artifacts)))
     for event in read_journal(folder.journal):
         evolve(state, event)
+        if observer is not None:
+            observer(event, state)
     if state.next_seq == 0:
         raise folder.unreadable("it was ended before its first event")
     return state
