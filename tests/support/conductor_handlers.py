@@ -20,7 +20,8 @@ from polyphony_schemas.graph.model import (
     OnError,
     Retry,
 )
-from support.conductor_simulation import ANY, World, random_melody
+from support.conductor_random_graphs import ANY, random_melody
+from support.conductor_simulation import World
 
 BUDGET = Decimal(3)
 Undone = tuple[str, int | None]

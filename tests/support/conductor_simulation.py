@@ -1,37 +1,21 @@
-"""Random graphs, and a driver that lets a random world act on the pure core: no processes, no clock, no files."""
+"""A driver that lets a random world act on the pure core: no processes, no clock, no files."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from random import Random
 
 from polyphony_runner.conductor.conclude import conclude
 from polyphony_runner.conductor.decide import decide
 from polyphony_runner.conductor.evolve import evolve
 from polyphony_runner.conductor.moment import Draft, Moment
+from polyphony_runner.conductor.requests import ApproveRequest, SignalRequest
 from polyphony_runner.conductor.state import RunState
 from polyphony_runner.conductor.values import Stored
 from polyphony_runner.runtimes.protocol import Failure, Success
-from polyphony_schemas.expressions import compile_expression
-from polyphony_schemas.graph.model import (
-    CompiledMelody,
-    Edge,
-    Expression,
-    Graph,
-    GraphNode,
-    Join,
-    Loop,
-    NodeKind,
-    OnError,
-    Port,
-    Retry,
-    Template,
-)
+from polyphony_schemas.graph.model import CompiledMelody
 from polyphony_schemas.journal import Event
 from polyphony_schemas.values import JsonValue
-
-_NODES = tuple(f"n{number}" for number in range(9))
-ANY = Port({}, required=False)
 
 
 class NoValues:
@@ -39,133 +23,6 @@ class NoValues:
 
     def load(self, stored: Stored) -> JsonValue:
         raise AssertionError(f"nothing is stored, asked for {stored}")
-
-
-def expression(text: str) -> Expression:
-    return compile_expression(text, nodes=_NODES, names=("round", "done"))
-
-
-def template(text: str) -> Template:
-    return Template(None, {(): expression(text)})
-
-
-def random_melody(random: Random) -> CompiledMelody:
-    graph = _graph(random, random.randint(1, 7), depth=0)
-    budget = random.choice([None, None, None, 400])
-    return CompiledMelody(
-        "random", "1.0.0", graph, {}, {}, concurrency=random.choice([1, 2, 32]), budget_wall_ms=budget
-    )
-
-
-def _graph(random: Random, size: int, depth: int) -> Graph:
-    names = [f"n{number}" for number in range(size)]
-    nodes = {name: _node(random, name, depth) for name in names}
-    edges = []
-    for place, target in enumerate(names):
-        edges += [_edge(random, source, target) for source in names[:place] if random.random() < 0.4]
-    incoming = {name: sum(edge.target == name for edge in edges) for name in names}
-    for name, node in nodes.items():
-        if node.join.kind == "n" and node.join.count > max(1, incoming[name]):
-            nodes[name] = _with_join(node, Join("all"))
-    return Graph(nodes, tuple(edges))
-
-
-def _with_join(node: GraphNode, join: Join) -> GraphNode:
-    return replace(node, join=join)
-
-
-def _edge(random: Random, source: str, target: str) -> Edge:
-    kind = random.random()
-    if kind < 0.3:
-        return Edge(source, target, "value", "x")
-    when = random.choice([None, None, "true", "false", f"{source}.value > 1", "1 / 0 == 1"])
-    return Edge(source, target, when=expression(when) if when else None)
-
-
-def _join(random: Random) -> Join:
-    kind = random.choice(["all", "all", "active", "any", "first", "n"])
-    if kind == "n":
-        return Join("n", random.randint(1, 3), random.random() < 0.5)
-    return Join(kind, cancel=kind == "first")  # type: ignore[arg-type]  # drawn from the literal's values
-
-
-def _on_error(random: Random) -> OnError:
-    retry = (
-        Retry(max=random.randint(0, 2), delay_ms=random.choice([0, 50])) if random.random() < 0.4 else None
-    )
-    final = "skip" if random.random() < 0.4 else "fail"
-    outputs = template('{"value": 7}') if final == "skip" and random.random() < 0.5 else None
-    return OnError(retry=retry, final=final, skip_outputs=outputs)  # type: ignore[arg-type]  # one of the two
-
-
-def _node(random: Random, name: str, depth: int) -> GraphNode:
-    join, on_error = _join(random), _on_error(random)
-    when = random.choice([None, None, None, None, "true", "false", "1 / 0 == 1"])
-    condition = expression(when) if when else None
-    draw = random.random()
-    if depth < 2 and draw < 0.25:
-        return _scope(random, name, depth, join, on_error)
-    if draw < 0.35:
-        uses = random.choice(["set", "merge", "raise", "stop"] if depth else ["set", "merge", "raise"])
-        values = {
-            "set": {"value": Template(2)},
-            "raise": {"kind": Template("exit"), "message": Template("m")},
-        }
-        return GraphNode(
-            name,
-            "core",
-            uses=f"core/{uses}",
-            values=values.get(uses, {}),
-            join=join,
-            on_error=on_error,
-            when=condition,
-        )
-    return GraphNode(
-        name,
-        "extension",
-        uses="./work",
-        package="./work",
-        any_inputs=ANY,
-        outputs={"value": ANY},
-        join=join,
-        on_error=on_error,
-        when=condition,
-    )
-
-
-def _scope(random: Random, name: str, depth: int, join: Join, on_error: OnError) -> GraphNode:
-    body = _graph(random, random.randint(1, 3), depth + 1)
-    inner = next(iter(body.nodes))
-    kinds: list[NodeKind] = ["for_each", "while", "until"]
-    kind = random.choice(kinds)
-    if kind == "for_each":
-        loop = Loop(
-            items=Template(list(range(random.randint(0, 4)))),
-            item_name="it",
-            parallel=random.randint(1, 3),
-            tolerate=random.randint(0, 2),
-            complete_when=expression("done >= 2") if random.random() < 0.4 else None,
-            rest=random.choice(["cancel", "ignore"]),
-        )
-    else:
-        text = "round < 2" if kind == "while" else f"has({inner}.value)"
-        loop = Loop(
-            max=random.randint(1, 3),
-            condition=expression(text),
-            on_max=random.choice(["fail", "accept"]),
-            budget_wall_ms=random.choice([None, None, 150]),
-        )
-    outputs = {"value": template(f"{inner}.value")} if "value" in body.nodes[inner].outputs else {}
-    return GraphNode(
-        name,
-        kind,
-        join=join,
-        on_error=on_error,
-        loop=loop,
-        body=body,
-        outputs={"value": ANY},
-        scope_outputs=outputs,
-    )
 
 
 @dataclass
@@ -227,9 +84,32 @@ class World:
         elif self.state.running and (not self.state.timers or self.random.random() < 0.8):
             self.now += self.random.randint(0, 30)
             self.finish(self.random.choice(list(self.state.running)), self.outcome())
+        elif self.state.awaiting and (not self.state.timers or self.random.random() < 0.5):
+            self.answer(self.random.choice(list(self.state.awaiting)))
         else:
             assert self.state.timers, "the run can neither go on nor end"
             self.now = max(self.now, self.state.timers[0][0])
+
+    def answer(self, path: str) -> None:
+        """A person or another system does what a node waits for; sometimes something else."""
+        node, number = self.state.nodes[path], len(self.events)
+        if node.wait is None:  # a map that stays open
+            payload: JsonValue = {"complete": True} if self.random.random() < 0.6 else {"item": number}
+            request: SignalRequest | ApproveRequest = SignalRequest(f"e{number}", path, payload)
+        elif node.wait.kind == "approval":
+            request = ApproveRequest(path, self.random.random() < 0.5, "somebody")
+        else:
+            name = node.wait.name or "go"
+            request = SignalRequest(f"e{number}", name, number, self.random.random() < 0.5)
+        draft = request.draft(self.state)
+        if draft is not None:
+            self.record(draft)
+        elif self.state.timers:
+            self.now = max(self.now, self.state.timers[0][0])
+        else:  # it holds all it may: nothing but its completion is left
+            completed = SignalRequest(f"c{number}", path, {"complete": True}).draft(self.state)
+            assert completed is not None
+            self.record(completed)
 
     def outcome(self) -> Success | Failure:
         if self.random.random() < 0.7:

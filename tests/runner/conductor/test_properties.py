@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from polyphony_runner.conductor.moment import Draft
 from polyphony_runner.conductor.state import FINAL, LIVE, WAITING, RunState
 from polyphony_schemas.journal import Event
-from support.conductor_simulation import World, random_melody
+from support.conductor_random_graphs import random_melody
+from support.conductor_simulation import World
 
 _FINAL_EVENTS = frozenset(f"node.{status}" for status in FINAL)
 _SEEDS = st.integers(min_value=0, max_value=2**32)
@@ -26,7 +27,7 @@ def _final_events(events: list[Event]) -> Counter[tuple[str, int]]:
         if event.type == "node.retrying":
             lives[path] += 1
         if event.type in _FINAL_EVENTS and event.data.get("reason") != "interrupted":
-            life = sum(count for scope, count in lives.items() if path.startswith(f"{scope}["))
+            life = sum(count for scope, count in lives.items() if path.startswith((f"{scope}[", f"{scope}/")))
             found[path, life] += 1
     return found
 
@@ -60,7 +61,7 @@ def test_a_node_that_succeeded_is_never_started_again(seed: int) -> None:
     for event in world.events:
         path = event.node or ""
         if event.type == "node.retrying":
-            succeeded -= {inner for inner in succeeded if inner.startswith(f"{path}[")}
+            succeeded -= {inner for inner in succeeded if inner.startswith((f"{path}[", f"{path}/"))}
         if event.type == "node.started":
             assert path not in succeeded
         if event.type == "node.succeeded":
