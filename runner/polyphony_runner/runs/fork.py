@@ -121,10 +121,12 @@ def _instance(node: Node) -> Instance:
 class Redone:
     """What is done again: nodes with all that is inside, and scopes that are open again for them.
 
-    ``overruled`` are nodes whose end does not count any more, since a person gives them their outputs.
+    ``overruled`` are nodes whose end does not count any more, since a person gives them their outputs. ``exact``: how
+    the run was ended, cancelled or undone is part of what is taken over.
     """
 
     past: Past
+    exact: bool = False
     whole: set[str] = field(default_factory=set)
     overruled: set[str] = field(default_factory=set)
     reopened: set[str] = field(default_factory=set)
@@ -180,7 +182,7 @@ class Redone:
     def drops(self, event: Event) -> bool:
         """Whether an event is not taken over."""
         path = event.node
-        if event.type in _NOT_TAKEN:
+        if event.type in _NOT_TAKEN and not self.exact:
             return True
         if path is None:
             return False

@@ -53,7 +53,7 @@ def rerun(folder: RunFolder, request: RerunRequest, home: Home) -> Session:
     past = read_past(_until(folder, request.at), RunState(melody, values))
     request = replace(request, edits=check_edits(request.edits, past))
     ceiling = ceiling_of(request.edits, past, record)
-    events, point = _events(past, request, values)
+    events, point = taken_over(past, request)
     new = RunFolder(home.runs / new_run_id(time.time_ns() // 1_000_000))
     new.write(replace(record, run=new.run, ceiling=ceiling), melody)
     try:
@@ -78,9 +78,9 @@ def _until(folder: RunFolder, at: int | None) -> list[Event]:
     return events[:at]
 
 
-def _events(past: Past, request: RerunRequest, values: ValueStore) -> tuple[list[Event], int]:
+def taken_over(past: Past, request: RerunRequest) -> tuple[list[Event], int]:
     """The events of the new run, numbered anew, and the number of the first event that was not taken over."""
-    redone, edits = Redone(past), request.edits
+    redone, edits = Redone(past, exact=request.at is not None), request.edits
     if request.start is not None:
         if past.find(request.start) is None:
             raise RunError(
@@ -100,15 +100,15 @@ def _events(past: Past, request: RerunRequest, values: ValueStore) -> tuple[list
         redone.add_after(path, ports)
     kept, point = keep(past, redone)
     edited = apply_edits(kept, edits)
-    if _could_be(edited, past, values):
+    if _could_be(edited, past):
         return _numbered(edited), point
     # What was dropped carried more than its own connections: begin where the first of it stood.
     plain = [event for event in past.events[:point] if event.type != "run.finished"]
     return _numbered(apply_edits(plain, edits)), point
 
 
-def _could_be(events: Sequence[Event], past: Past, values: ValueStore) -> bool:
-    state = RunState(past.state.melody, values)
+def _could_be(events: Sequence[Event], past: Past) -> bool:
+    state = RunState(past.state.melody, past.state.reader)
     try:
         for event in _numbered(events):
             evolve(state, event)
