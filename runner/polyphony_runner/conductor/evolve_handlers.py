@@ -6,14 +6,17 @@ from collections.abc import Callable
 
 from polyphony_runner.conductor import evolve_nodes, mutexes
 from polyphony_runner.conductor.handlers import open_handler, undo_path
-from polyphony_runner.conductor.state import ROOT, RunState
+from polyphony_runner.conductor.state import ROOT, Phase, RunState
 from polyphony_runner.journal.errors import JournalError
 from polyphony_schemas.journal import Event
+
+# Phases in which a node may fail.
+_MAY_FAIL: tuple[Phase, ...] = ("waiting", "ready", "running", "awaiting", "handled")
 
 
 def fallback(state: RunState, event: Event) -> None:
     """``node.waiting`` for a fallback: the node is handled by the next of its list."""
-    node = evolve_nodes.node_of(state, event, "waiting", "ready", "running", "handled")
+    node = evolve_nodes.node_of(state, event, *_MAY_FAIL)
     name = node.spec.on_error.fallback[node.fallbacks]
     evolve_nodes.leave(state, node, event)
     node.phase = "handled"
@@ -25,7 +28,7 @@ def fallback(state: RunState, event: Event) -> None:
 
 def halting(state: RunState, event: Event) -> None:
     """``node.waiting`` for a resume: the run halts once what runs has ended."""
-    node = evolve_nodes.node_of(state, event, "waiting", "ready", "running", "handled")
+    node = evolve_nodes.node_of(state, event, *_MAY_FAIL)
     evolve_nodes.leave(state, node, event)
     node.phase = "halted"
     node.error = evolve_nodes.error_in(event)

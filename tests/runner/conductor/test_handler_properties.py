@@ -37,7 +37,7 @@ def endings(events: list[Event]) -> Counter[tuple[str, int]]:
             life = sum(
                 count
                 for start, count in lives.items()
-                if path == start or (start.endswith("[") and path.startswith(start))
+                if path == start or path.startswith((start.rstrip("[") + "[", start.rstrip("[") + "/"))
             )
             found[path, life] += 1
     return found
