@@ -92,7 +92,8 @@ def _succeeded(state: RunState, event: Event) -> None:
     stop = event.data.get("stop")
     stopped = _stop(state, node, stop) if isinstance(stop, Mapping) else None
     end(state, node, "succeeded", event, values_in(event.data, "outputs"))
-    note_for_undo(state, node)
+    if event.attempt is not None and event.data.get("pinned") is not True:  # else it was never executed
+        note_for_undo(state, node)
     if stopped is not None:
         cancel_frame(state, stopped, "stopped")
 
