@@ -106,25 +106,37 @@ class FileJournal:
         )
 
     def _cut_torn_line(self) -> int:
-        size = os.fstat(self._descriptor).st_size
-        end = size
-        while end > 0:
-            start = max(0, end - 65536)
-            found = os.pread(self._descriptor, end - start, start).rfind(b"\n")
-            if found >= 0:
-                end = start + found + 1
-                break
-            end = start
-        if end != size:
-            os.ftruncate(self._descriptor, end)
+        torn = _torn(self._descriptor)
+        if torn:
+            os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size - torn)
             os.fsync(self._descriptor)
-        return size - end
+        return torn
 
     def _scan(self) -> tuple[int, str, int]:
         count, head = 0, FIRST_PREV
         for _, line_head in read_lines(self._path):
             count, head = count + 1, line_head
         return count, head, os.fstat(self._descriptor).st_size
+
+
+def torn_bytes(path: Path) -> int:
+    """The length of an incomplete last line, 0 when the last line is whole."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return _torn(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _torn(descriptor: int) -> int:
+    size = end = os.fstat(descriptor).st_size
+    while end > 0:
+        start = max(0, end - 65536)
+        found = os.pread(descriptor, end - start, start).rfind(b"\n")
+        if found >= 0:
+            return size - (start + found + 1)
+        end = start
+    return size
 
 
 def is_held(path: Path) -> bool:
@@ -161,22 +173,31 @@ def read_lines(path: Path) -> Iterator[tuple[Event, str]]:
         for seq, line in enumerate(stream):
             if not line.endswith(b"\n"):
                 return
-            event, named = _decode(line[:-1], f"line {seq + 1} of {path.name}")
-            if event.seq != seq or named != prev:
-                what = f"number {event.seq}" if event.seq != seq else "a broken chain"
-                raise JournalError(
-                    "PLY2103",
-                    f"line {seq + 1} of {path.name} has {what}, expected {seq} after {prev[:12]}…",
-                    hint="the journal was changed; restore it from a copy",
-                )
-            prev = line_digest(line[:-1])
+            event, prev = check_line(line[:-1], seq, prev, path.name)
             yield event, prev
 
 
-def _decode(line: bytes, where: str) -> tuple[Event, str]:
+def check_line(line: bytes, seq: int, prev: str, name: str) -> tuple[Event, str]:
+    """The event of a line that must be number ``seq`` after the digest ``prev``, and its own digest; PLY2103."""
     try:
-        return decode_line(line)
+        event, named = decode_line(line)
     except FormatError as error:
-        raise JournalError(
-            "PLY2103", f"{where}: {error.message}", hint="the journal was changed; restore it from a copy"
-        ) from None
+        raise _broken(seq, name, f"is no event: {error.message}") from None
+    if event.seq != seq:
+        raise _broken(seq, name, f"has number {event.seq}: lines were removed, added or moved")
+    if named != prev:
+        what = (
+            f"event {seq - 1} was changed after it was written" if seq else "it is not the first of a chain"
+        )
+        raise _broken(seq, name, f"breaks the chain: {what}")
+    return event, line_digest(line)
+
+
+def _broken(seq: int, name: str, what: str) -> JournalError:
+    """PLY2103 with the number of the event at which a journal stops making sense."""
+    return JournalError(
+        "PLY2103",
+        f"event {seq} (line {seq + 1} of {name}) {what}",
+        hint="the journal was changed; restore it from a copy",
+        details={"seq": seq},
+    )

@@ -9,12 +9,11 @@ from polyphony_runner.conductor.evolve import evolve
 from polyphony_runner.conductor.state import RunState
 from polyphony_runner.conductor.storage import ValueStore
 from polyphony_runner.home import Home
-from polyphony_runner.journal.file import read_lines
+from polyphony_runner.journal.file import is_held, read_lines, torn_bytes
 from polyphony_runner.runs.folder import RunFolder
 from polyphony_runner.runs.head import check_head
 from polyphony_runner.runs.unchanged import changed_files
 from polyphony_schemas.errors import PolyphonyError
-from polyphony_schemas.journal import verify_chain
 
 _UNSIGNED = (
     "no signed head: the chain shows that nothing was changed inside, not where the journal comes from"
@@ -23,7 +22,10 @@ _UNSIGNED = (
 
 @dataclass(frozen=True, slots=True)
 class VerifiedJournal:
-    """What was found. ``origin`` says in words what the signature proves."""
+    """What was found. ``origin`` says in words what the signature proves.
+
+    ``broken_at`` is the number of the first event that does not follow what stands before it.
+    """
 
     ok: bool
     events: int
@@ -32,6 +34,7 @@ class VerifiedJournal:
     signed: bool
     problems: tuple[str, ...]
     origin: str
+    broken_at: int | None = None
 
     def to_json(self) -> dict[str, object]:
         """The document of ``journal --verify --json``."""
@@ -43,6 +46,7 @@ class VerifiedJournal:
             "signed": self.signed,
             "problems": list(self.problems),
             "origin": self.origin,
+            "broken_at": self.broken_at,
         }
 
 
@@ -51,6 +55,7 @@ def verify_run(folder: RunFolder, home: Home) -> VerifiedJournal:
     state = RunState(folder.melody(), ValueStore(FolderArtifacts(home.artifacts)))
     problems: list[str] = []
     heads: list[str] = []
+    held = is_held(folder.journal)
     try:
         for event, head in read_lines(folder.journal):
             evolve(state, event)
@@ -58,23 +63,30 @@ def verify_run(folder: RunFolder, home: Home) -> VerifiedJournal:
     except PolyphonyError as error:
         problems.append(error.message)
     except Exception as error:  # noqa: BLE001  # whatever a forged event does to the replay is a finding
-        problems.append(f"event {state.next_seq - 1} cannot be replayed: {type(error).__name__}: {error}")
+        problems.append(f"event {len(heads)} cannot be replayed: {type(error).__name__}: {error}")
+    broken_at = len(heads) if problems else None
     if not problems and not heads:
         problems.append("it holds no event: the run was ended before its first")
     if heads and (changed := changed_files(folder, state.created)):
         problems.append(changed)
-    if not problems and folder.journal.read_bytes()[-1:] not in (b"", b"\n"):
-        problems.append("the last line is incomplete: polyphony resume cuts it off")
+    if not problems and not held and (torn := torn_bytes(folder.journal)):
+        problems.append(
+            f"the last line, event {len(heads)}, is incomplete ({torn} bytes): polyphony resume cuts it off"
+        )
     if state.finished:
         problems += [f"{path} has no final status" for path, node in state.nodes.items() if not node.final]
-    if not problems:
-        chain = verify_chain(folder.journal.read_bytes().splitlines())
-        problems += [chain.reason] if not chain.ok else []
     signed, origin, wrong = _signature(folder, home, heads)
     if wrong:
         problems.append(wrong)
     return VerifiedJournal(
-        not problems, len(heads), heads[-1] if heads else "", state.status, signed, tuple(problems), origin
+        ok=not problems,
+        events=len(heads),
+        head=heads[-1] if heads else "",
+        status=state.status,
+        signed=signed,
+        problems=tuple(problems),
+        origin=origin,
+        broken_at=broken_at,
     )
 
 
