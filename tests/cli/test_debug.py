@@ -112,3 +112,19 @@ def test_a_person_at_a_terminal_is_told_of_mistakes_and_asked_again(tmp_path: Pa
     assert "before b" in told
     assert '"value": 2' in told
     assert "succeeded" in told
+
+
+def test_two_processes_compute_the_same_once(tmp_path: Path, melody: Path) -> None:
+    slow = NODE.replace("    return", "    import time; time.sleep(0.3)\n    return")
+    (melody / "step" / "node.py").write_text(slow)
+    call(tmp_path, "runs")  # the home is there
+    both = [
+        subprocess.Popen(
+            words(tmp_path, "--json", "run", str(melody)), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        for _ in range(2)
+    ]
+    told = [json.loads(process.communicate(timeout=60)[0]) for process in both]
+    assert [one["outputs"] for one in told] == [{"value": 3}, {"value": 3}]
+    for node in ("a", "b"):
+        assert sorted(one["nodes"][node]["attempts"] for one in told) == [0, 1]

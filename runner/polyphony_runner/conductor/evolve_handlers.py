@@ -45,6 +45,7 @@ def out_of_budget(state: RunState, event: Event) -> None:
     """``node.waiting`` for a budget: the node is ready again when something was settled."""
     node = evolve_nodes.node_of(state, event, "ready")
     state.ready.pop(node.path, None)
+    state.lookups.pop(node.path, None)
     state.in_line[node.path] = None
 
 

@@ -229,3 +229,12 @@ outputs: {value: "${ each.value }"}
     assert len(runner.calls) == 3
     assert runner.run(melody).state.outputs == {"value": [2, 3, 3, 4]}
     assert len(runner.calls) == 3
+
+
+def test_pure_nodes_wait_for_a_budget_like_all_others(runner: Runner, tmp_path: Path) -> None:
+    nodes = "config: {budget: {tokens: 100}}\nnodes:\n" + "".join(
+        f"  n{i}: {{uses: ./step, with: {{n: {i}}}}}\n" for i in range(4)
+    )
+    melody = package(tmp_path / "melody", nodes)
+    assert sorted(runner.executed(melody)) == ["n0", "n1", "n2", "n3"]
+    assert runner.executed(melody) == []
