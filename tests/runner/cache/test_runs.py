@@ -233,8 +233,13 @@ outputs: {value: "${ each.value }"}
 
 def test_pure_nodes_wait_for_a_budget_like_all_others(runner: Runner, tmp_path: Path) -> None:
     nodes = "config: {budget: {tokens: 100}}\nnodes:\n" + "".join(
-        f"  n{i}: {{uses: ./step, with: {{n: {i}}}}}\n" for i in range(4)
+        f"  n{i}: {{uses: ./step, with: {{n: {i}}}, limits: {{tokens: 40}}}}\n" for i in range(4)
     )
-    melody = package(tmp_path / "melody", nodes)
-    assert sorted(runner.executed(melody)) == ["n0", "n1", "n2", "n3"]
-    assert runner.executed(melody) == []
+    spending = EXTENSION.replace("permissions: {", "permissions: {models: granted, ")
+    melody = package(tmp_path / "melody", nodes, spending)
+    ran = runner.run(melody)
+    assert [event.data["for"] for event in ran.events if event.type == "node.waiting"][:1] == ["budget"]
+    succeeded = {event.node for event in ran.events if event.type == "node.succeeded"}
+    assert len(succeeded) == len(runner.calls) >= 2
+    again = runner.run(melody)
+    assert set(again.cached) >= succeeded
