@@ -41,6 +41,7 @@ from polyphony_runner.journal.protocol import chain
 from polyphony_runner.packages import PackageTable
 from polyphony_runner.runs.assemble import AssembledRun
 from polyphony_runner.runs.errors import RunError
+from polyphony_runner.runs.features import refuse_on_a_cluster
 from polyphony_runner.runs.folder import RunFolder
 from polyphony_runner.runs.session import created
 from polyphony_schemas.journal import FIRST_PREV, Event, line_digest
@@ -92,7 +93,11 @@ class Cluster:
         self.bell.close()
 
     def submit(self, assembled: AssembledRun) -> None:
-        """Bring a run into the cluster: packages first, then its row and its first event at once; and ring."""
+        """Bring a run into the cluster: packages first, then its row and its first event at once; and ring.
+
+        PLY2409 for a melody whose locks would not hold there.
+        """
+        refuse_on_a_cluster(assembled.melody)
         folder, record = assembled.folder, assembled.record
         packages = pack(record, self.artifacts)
         data = ValueStore(self.artifacts).outside(created(assembled))

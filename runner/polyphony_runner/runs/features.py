@@ -24,10 +24,13 @@ _RUNS = frozenset(
         "undo",
         "halt",
         "mutex",
+        "mutex of scope melody",
         "concurrency group",
         "retention",
     }
 )
+# What runs exclude each other by: files of one home, which machines of a cluster do not share.
+_ONE_HOME = frozenset({"mutex of scope melody", "concurrency group"})
 _NOT_ACTED_ON = frozenset({"notify"})
 
 
@@ -39,6 +42,18 @@ def refuse_later_features(melody: CompiledMelody) -> None:
             "PLY2409",
             f"this melody needs what this version does not run yet: {', '.join(features)}",
             hint="validate and publish accept it; leave the feature out to run it now",
+            details={"features": features},
+        )
+
+
+def refuse_on_a_cluster(melody: CompiledMelody) -> None:
+    """PLY2409 names what would not hold between the machines of a cluster."""
+    features = sorted(melody.features & _ONE_HOME)
+    if features:
+        raise RunError(
+            "PLY2409",
+            f"on a cluster this version does not hold: {', '.join(features)}",
+            hint="run it without --executor cluster",
             details={"features": features},
         )
 

@@ -221,6 +221,7 @@ def _features(node: GraphNode, packages: Mapping[str, PackageInterface]) -> set[
         "halt": node.on_error.final == "halt",
         "undo": node.undo is not None,
         "mutex": node.mutex is not None,
+        "mutex of scope melody": node.mutex is not None and node.mutex.scope == "melody",
         f"run: {interface.run if interface else None}": interface is not None
         and interface.run in ("mcp", "wasm"),
     }

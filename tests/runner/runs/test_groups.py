@@ -19,10 +19,12 @@ from polyphony_runner.packages import PackageTable
 from polyphony_runner.runs import control
 from polyphony_runner.runs.assemble import RunRequest, assemble
 from polyphony_runner.runs.errors import RunError
+from polyphony_runner.runs.features import refuse_on_a_cluster
 from polyphony_runner.runs.places import MachinePlaces
 from polyphony_runner.runs.session import Session, begin
 from polyphony_runner.runtimes.protocol import Assignment, Runtime, Sink
 from polyphony_schemas.values import JsonObject
+from support.conductor_graphs import compiled, work
 
 MELODY = """\
 melody: v1
@@ -224,3 +226,14 @@ def _assignment(number: int, work: Path) -> Assignment:
         deadline=None,
         work=work,
     )
+
+
+def test_what_excludes_runs_in_one_home_is_refused_on_a_cluster() -> None:
+    shared = {"name": "site", "scope": "melody"}
+    for melody, named in (
+        (compiled({"a": work(mutex=shared)}), "mutex of scope melody"),
+        (compiled({"a": work()}, config={"concurrency": {"group": "x"}}), "concurrency group"),
+    ):
+        with pytest.raises(RunError, match=named):
+            refuse_on_a_cluster(melody)
+    refuse_on_a_cluster(compiled({"a": work(mutex="m")}))
