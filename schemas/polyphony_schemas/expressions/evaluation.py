@@ -30,7 +30,13 @@ def evaluate(expression: Expression, environment: Mapping[str, JsonValue]) -> Js
     PLY1107 it failed on the values, PLY1108 a port has no value, PLY1109 the result is no JSON.
     """
     planned = plan(expression.source)
-    return checked_result(_Evaluation(expression, planned, environment).run())
+    evaluation = _Evaluation(expression, planned, environment)
+    try:
+        return checked_result(evaluation.run())
+    finally:
+        # A context of the library holds our functions, and they hold the evaluation: a circle that runs through native
+        # memory, which the collector cannot see.
+        evaluation.contexts.clear()
 
 
 class _Refused(Exception):  # noqa: N818  # carries an error through the library, which keeps only its text

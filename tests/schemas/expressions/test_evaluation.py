@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import time
 
 import pytest
@@ -187,3 +188,16 @@ def test_an_interrupt_inside_a_macro_is_not_swallowed(monkeypatch: pytest.Monkey
     for text in ("l.map(x, size(x))", "l.exists(x, size(x) > 0) || true"):
         with pytest.raises(KeyboardInterrupt):
             value(text, l=["a"])
+
+
+def test_an_evaluation_leaves_nothing_in_memory() -> None:
+    """The library's memory is none that the collector sees: what circles through it would stay for ever."""
+
+    def kept() -> int:
+        gc.collect()
+        return sum(type(found).__name__ == "_Evaluation" for found in gc.get_objects())
+
+    before = kept()
+    for number in range(50):
+        assert value("[1, 2].map(i, i + inputs.n)", inputs={"n": number}) == [1 + number, 2 + number]
+    assert kept() == before
