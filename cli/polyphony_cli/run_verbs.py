@@ -78,7 +78,7 @@ def execute(console: Console, session: Session) -> int:
         sys.stderr.flush()
         os._exit(INTERRUPTED)
 
-    session.on_second_signal = leave_at_once
+    session.on_second_signal, session.notice = leave_at_once, console.say
     with session, view.around():
         state = session.execute(sandboxed(session.home), view)
     return tell(console, session.folder, state)

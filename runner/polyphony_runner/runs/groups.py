@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from polyphony_runner.conductor.conductor import CancelRequest, Conductor
 from polyphony_runner.conductor.lock_keeper import SharedLocks
@@ -33,17 +33,25 @@ def group_of(melody: CompiledMelody, inputs: Mapping[str, JsonValue]) -> str | N
     )
 
 
-async def line_up(conductor: Conductor, locks: SharedLocks, home: Home) -> CancelRequest | None:
-    """Wait for the turn of a run that has not started; a request instead when ``overlap`` lets it not run at all."""
+async def line_up(
+    conductor: Conductor, locks: SharedLocks, home: Home, notice: Callable[[str], None]
+) -> CancelRequest | None:
+    """Wait for the turn of a run that has not started; a request instead when ``overlap`` lets it not run at all.
+
+    ``notice`` is told what a person would wonder about.
+    """
     state = conductor.state
     if state.started_ms is not None or not state.shared:
         return None
     (name,) = state.shared
     owners = locks.owners(name)
     if owners and state.melody.overlap == "skip":
+        notice(f"skipped: {owners[0]} is a run of the same group")
         return CancelRequest(reason="overlap")
     if state.melody.overlap == "cancel":
         for run in owners:
             control.ask(RunFolder(home.runs / run), CancelRequest(reason="overlap"))
+    if owners:
+        notice(f"waits for {', '.join(owners)} of the same group")
     await conductor.line_up()
     return None

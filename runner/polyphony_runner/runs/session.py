@@ -60,6 +60,7 @@ class Session:
     artifacts: FolderArtifacts
     home: Home
     on_second_signal: Callable[[], None] = field(default=lambda: None)
+    notice: Callable[[str], None] = field(default=lambda _text: None)
     # What ``run.started`` or ``run.resumed`` says: where to stop.
     stops: JsonObject = field(default_factory=dict)
 
@@ -110,7 +111,7 @@ class Session:
         watcher = asyncio.ensure_future(control.watch(self.folder, conductor.request))
         self._listen(conductor)
         try:
-            ended = cancel or await line_up(conductor, locks, self.home)
+            ended = cancel or await line_up(conductor, locks, self.home, self.notice)
             self._first_events(conductor)
             if ended is not None:
                 conductor.record(ended.draft)
