@@ -62,6 +62,7 @@ def run_in_cluster(console: Console, assembled: AssembledRun, *, detach: bool) -
         if detach:
             if console.as_json:
                 console.document({"run": assembled.folder.run, "status": "running"})
+            console.line(assembled.folder.run)
             return 0
         return _watch(console, cluster, assembled.folder.run)
 

@@ -52,7 +52,11 @@ if TYPE_CHECKING:
 @click.option("--accept-permissions", metavar="DIGEST", help="Agree to the permissions with this digest.")
 @click.option("--frozen", is_flag=True, help="Leave the lock as it is: fail when it lacks something.")
 @click.option("--no-cache", is_flag=True, help="Execute pure nodes anew, and keep no results.")
-@click.option("--detach", is_flag=True, help="Only begin it: the workers of the cluster go on.")
+@click.option(
+    "--detach",
+    is_flag=True,
+    help="Only begin it: a process of its own goes on, or the workers of the cluster.",
+)
 @click.option(
     "--unsafe-no-sandbox", is_flag=True, help="Run nodes without isolation. Recorded in the journal."
 )
@@ -79,7 +83,6 @@ def command(
     """
     from polyphony_cli.run_verbs import ask_consent, execute, fetch_missing, home_of
     from polyphony_runner.runs.assemble import RunRequest, assemble
-    from polyphony_runner.runs.features import refuse_flag
     from polyphony_runner.runs.installed import locate
     from polyphony_runner.runs.session import begin
 
@@ -87,8 +90,6 @@ def command(
         from polyphony_cli.cluster_verbs import run_in_cluster, settings_of
 
         settings_of(console)
-    elif detach:
-        refuse_flag("--detach", f"polyphony run {melody} & leaves it to the shell; --executor cluster has it")
     home = home_of(console)
     place = locate(melody, home)
     request = RunRequest(
@@ -113,6 +114,11 @@ def command(
         return run_in_cluster(console, assembled, detach=detach)
     session = begin(assembled, home)
     _announce(console, assembled, unsafe_no_sandbox=unsafe_no_sandbox)
+    if detach:
+        from polyphony_cli.detaching import hand_over
+
+        session.journal.close()
+        return hand_over(console, session.folder)
     return execute(console, session)
 
 

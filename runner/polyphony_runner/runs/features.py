@@ -4,8 +4,6 @@ it, said plainly where the run itself is the same (docs/melody.md, "What this ve
 
 from __future__ import annotations
 
-from typing import NoReturn
-
 from polyphony_runner.runs.errors import RunError
 from polyphony_schemas.graph.model import CompiledMelody
 
@@ -61,10 +59,3 @@ def refuse_on_a_cluster(melody: CompiledMelody) -> None:
 def not_acted_on(melody: CompiledMelody) -> list[str]:
     """The keys of ``config`` that change nothing yet."""
     return sorted(melody.features & _NOT_ACTED_ON)
-
-
-def refuse_flag(flag: str, hint: str) -> NoReturn:
-    """PLY2409 for a flag of the command line that this version cannot honour."""
-    raise RunError(
-        "PLY2409", f"this version does not have {flag} yet", hint=hint, details={"features": [flag]}
-    )

@@ -4,6 +4,7 @@
 journal.jsonl   the truth            run.json    where it came from: names, folders, packages, flags
 graph.json      the compiled graph   head.json   the journal's head, signed by the home's run key
 logs/           what nodes wrote     control/    requests of other processes, removed once taken up
+detached.log    what the background process of ``run --detach`` said
 cluster.json    only in a copy of a cluster's run: how far the copy goes
 ```
 """
@@ -160,6 +161,11 @@ class RunFolder:
     def logs(self) -> Path:
         """Folder of log files."""
         return self.path / "logs"
+
+    @property
+    def detached_log(self) -> Path:
+        """What a background process that executes the run has to say."""
+        return self.path / "detached.log"
 
     @property
     def control(self) -> Path:
