@@ -277,6 +277,23 @@ def test_warns_about_a_ceiling_entry_that_no_node_can_use() -> None:
     assert warnings_of(text) == [("PLY1703", "/config/permissions/run/1")]
 
 
+def test_warns_when_a_node_does_not_pass_on_what_its_melody_may_need() -> None:
+    inside = "nodes: {a: {uses: core/set}}\nconfig: {permissions: {network: ['a:1'], run: [make]}}"
+    known = {**packages(), "./sub": sub_melody(inside)}
+
+    def warned(permissions: str, ceiling: str) -> list[str]:
+        text = f"melody: v1\nname: m\nversion: 1.0.0\nnodes: {{a: {{uses: ./sub, permissions: {permissions}}}}}\n"
+        text += f"config: {{permissions: {ceiling}}}"
+        found = analyse(load_melody(text.encode()), known).findings
+        return [f"{one.code} {one.hint}" for one in found if one.code == "PLY1705"]
+
+    network, run = "network: ['a:1']", "run: [make]"
+    assert warned(f"{{{network}}}", f"{{{network}, {run}}}") == []
+    assert len(warned("{}", f"{{{network}, {run}}}")) == 1  # network must stand at the node
+    assert len(warned(f"{{{network}}}", f"{{{network}}}")) == 1
+    assert "run: [make] under config.permissions" in warned(f"{{{network}}}", f"{{{network}}}")[0]
+
+
 def test_warns_about_effects_without_an_undo() -> None:
     assert warnings_of("nodes: {a: {uses: ./caller}}") == [("PLY1619", "/nodes/a")]
 

@@ -24,6 +24,7 @@ ABOVE_CEILING = "PLY1701"
 NOT_GRANTED = "PLY1702"
 UNUSED_CEILING = "PLY1703"
 UNUSED_GRANT = "PLY1704"
+NOT_PASSED_ON = "PLY1705"
 
 _OWN_VALUE = re.compile(r"\$\{\s*(?:inputs|parameters)\.([a-z][a-z0-9_]*)\s*\}")
 # A grant that only the run can tell.
@@ -48,6 +49,30 @@ def check_grants(scope: Scope, checked: Checked, findings: Findings) -> None:
         interface = checked.packages.get(node.package or "")
         if isinstance(model, Step) and interface is not None and interface.kind == "extension":
             _check_needs(scope, node, interface.permissions, ceiling, findings)
+        elif isinstance(model, Step) and interface is not None:
+            _check_passes(scope, node, interface.permissions, ceiling, findings)
+
+
+def _check_passes(
+    scope: Scope, node: GraphNode, wants: Declared, ceiling: Grants, findings: Findings
+) -> None:
+    """A melody's nodes get no more than the node that uses it passes on."""
+    own = _named(scope, node.id)
+    for key in PERMISSION_KEYS:
+        items = wants.get(key, ())
+        at_node = key in own or key in NAMED_AT_NODE
+        passed = own.get(key, ()) if at_node else ceiling.get(key, ())
+        for written in items if items != "granted" else ():
+            if not _may_lie_in(key, written, passed):
+                missing = Missing(key, written, "node" if at_node else "config")
+                where = "the node's permissions" if at_node else "config.permissions"
+                findings.warning(
+                    NOT_PASSED_ON,
+                    scope.node_pointer(node.id),
+                    f"{node.uses} may use {missing.line}, which node {node.id!r} does not pass on:"
+                    " what needs it inside will fail",
+                    f"add {missing.line} under {where}, or leave it out on purpose",
+                )
 
 
 def _check_needs(scope: Scope, node: GraphNode, needs: Declared, ceiling: Grants, findings: Findings) -> None:
