@@ -26,6 +26,11 @@ from polyphony_schemas.values import JsonObject
         {"oneOf": [{"type": "integer"}, {"type": "string"}]},
         {"allOf": [{"type": "object"}, {"required": ["k"], "properties": {"k": {"type": "string"}}}]},
         {"anyOf": [{"required": ["a"]}], "type": "object", "properties": {"a": {"const": 1}}},
+        {"$ref": "urn:polyphony:sarif"},
+        {"$ref": "urn:polyphony:junit"},
+        {"$ref": "urn:polyphony:file"},
+        {"type": "object", "properties": {"version": {"type": "string", "pattern": "^v"}}},
+        {"$ref": "#/$defs/a", "$defs": {"a": {"type": "integer", "minimum": 2}}},
         {},
     ],
 )
@@ -33,7 +38,8 @@ def test_the_value_fits(schema: JsonObject) -> None:
     assert validate(mock(schema), schema) == []
 
 
-def test_a_schema_without_end_gives_a_value() -> None:
-    schema: dict[str, object] = {"type": "array"}
-    schema["items"] = schema
-    assert mock(schema) is not None  # type: ignore[arg-type]  # a schema that holds itself
+def test_a_schema_that_refers_to_itself_gives_a_value() -> None:
+    tree: JsonObject = {"type": "object", "properties": {"left": {"$ref": "#"}, "n": {"type": "integer"}}}
+    found = mock(tree)
+    assert isinstance(found, dict)
+    assert validate(found, tree) == []
