@@ -13,7 +13,7 @@ from polyphony_runner.conductor.mail import Signal
 from polyphony_runner.conductor.maps import refusal
 from polyphony_runner.conductor.requests import ApproveRequest, SignalRequest
 from polyphony_runner.conductor.signals import addressed_map
-from polyphony_runner.conductor.state import RunState
+from polyphony_runner.conductor.state import Node, RunState
 from polyphony_runner.conductor.values import load
 from polyphony_runner.home import Home
 from polyphony_runner.journal.errors import JournalError
@@ -86,7 +86,7 @@ def decide(
             f"{request.node!r} does not wait for a decision: {what}",
             hint=f"polyphony show {folder.run} names what waits",
         )
-    if not person.may_decide(wait.who, state.melody.contacts):
+    if not person.may_decide(wait.who, _contacts(state, node)):
         raise RunError(
             "PLY2603",
             f"{person.name} may not decide {request.node!r}, expected one of: {', '.join(wait.who)}",
@@ -100,6 +100,14 @@ def decide(
             hint=f"polyphony show {folder.run}",
         )
     return load_state(folder, home)
+
+
+def _contacts(state: RunState, node: Node) -> frozenset[str]:
+    """The ``notify`` entries of the melody that a node belongs to."""
+    owner = node.frame.owner
+    while owner is not None and owner.spec.kind != "melody":
+        owner = owner.frame.owner
+    return (state.melody if owner is None else state.melody_of(owner.spec)).contacts
 
 
 def post_everywhere(home: Home, own: RunId, package: str, signal: Signal, state: RunState) -> int:
