@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
@@ -93,9 +93,7 @@ def preview(request: RunRequest, pins: Pins, installed: PackageSource | None) ->
     given = given_inputs(score.melody.inputs, request.inputs, request.inputs_file)
     inputs = _inputs(score.melody.inputs, given)
     with tempfile.TemporaryDirectory(prefix="polyphony-preview-") as folder:
-        state = asyncio.run(
-            _play(score, inputs, {**answers(score.melody.graph), **pins}, request, Path(folder))
-        )
+        state = asyncio.run(_play(score, inputs, {**answers(score.melody), **pins}, request, Path(folder)))
         # large values lie in the folder that goes away
         state.outputs = loaded(state.outputs, state.reader)
     return Preview(score, state, inputs, pins)
@@ -149,17 +147,14 @@ def cost_bound(score: Score) -> JsonObject:
 
     ``unknown`` names nodes that nothing bounds: then ``usd`` and ``tokens`` are null unless the run has a budget.
     """
-    melody = score.melody
-    usd, tokens, unknown = _spending(melody.graph, score.packages, melody.limits, times=1, prefix="")
-    bounded = not unknown
+    melody, spent = score.melody, _Spending(score)
+    spent.add(melody.graph, melody.limits, 1)
+    usd, tokens = (None, None) if spent.unknown else (f"{spent.usd:f}", spent.tokens)
     return {
-        "usd": _least(melody.budget_usd, f"{usd:f}" if bounded else None),
-        "tokens": min(
-            (one for one in (melody.budget_tokens, tokens if bounded else None) if one is not None),
-            default=None,
-        ),
+        "usd": _least(melody.budget_usd, usd),
+        "tokens": min((one for one in (melody.budget_tokens, tokens) if one is not None), default=None),
         "wall_ms": melody.budget_wall_ms,
-        "unknown": sorted(unknown),
+        "unknown": sorted(spent.unknown),
     }
 
 
@@ -168,28 +163,41 @@ def _least(budget: str | None, sum_: str | None) -> str | None:
     return f"{min(found):f}" if found else None
 
 
-def _spending(
-    graph: Graph, packages: Mapping[str, Package], limits: Limits, *, times: int, prefix: str
-) -> tuple[Decimal, int, set[str]]:
-    """USD and tokens that the nodes of a graph may spend, and the paths of those without a bound."""
-    usd, tokens, unknown = Decimal(0), 0, set[str]()
-    for name, node in graph.nodes.items():
-        path = f"{prefix}{name}"
-        if node.body is not None:
-            rounds = node.loop.max if node.loop is not None and node.kind not in ("block", "melody") else 1
-            more = _spending(node.body, packages, limits, times=times * rounds, prefix=f"{path}/")
-            usd, tokens, unknown = usd + more[0], tokens + more[1], unknown | more[2]
-        elif node.kind == "melody":
-            unknown.add(path)
-        elif _uses_models(node, packages):
-            retry = node.on_error.retry
-            most = times * (1 + (retry.max if retry is not None else 0))
-            own_usd, own_tokens = node.limits.usd or limits.usd, node.limits.tokens or limits.tokens
-            if own_usd is None or own_tokens is None:
-                unknown.add(path)
-            usd += most * Decimal(own_usd or 0)
-            tokens += most * (own_tokens or 0)
-    return usd, tokens, unknown
+@dataclass(slots=True)
+class _Spending:
+    """USD and tokens that the nodes of a melody may spend, and the paths of those without a bound."""
+
+    score: Score
+    usd: Decimal = Decimal(0)
+    tokens: int = 0
+    unknown: set[str] = field(default_factory=set)
+
+    def add(
+        self, graph: Graph, limits: Limits, times: int, prefix: str = "", within: tuple[str, ...] = ()
+    ) -> None:
+        """Count the nodes of a graph that may run so often; ``within`` are the melodies around it."""
+        for name, node in graph.nodes.items():
+            path, key = f"{prefix}{name}", node.package or ""
+            inner = self.score.melody.melodies.get(key)
+            if node.body is not None:
+                rounds = node.loop.max if node.loop is not None and node.kind != "block" else 1
+                self.add(node.body, limits, times * rounds, f"{path}/", within)
+            elif node.kind == "melody":
+                if inner is None or key in within:  # it uses itself: how deep is not known
+                    self.unknown.add(path)
+                else:
+                    self.add(inner.graph, inner.limits, times, f"{path}/", (*within, key))
+            elif _uses_models(node, self.score.packages):
+                self._node(node, limits, times, path)
+
+    def _node(self, node: GraphNode, limits: Limits, times: int, path: str) -> None:
+        retry = node.on_error.retry
+        most = times * (1 + (retry.max if retry is not None else 0))
+        usd, tokens = node.limits.usd or limits.usd, node.limits.tokens or limits.tokens
+        if usd is None or tokens is None:
+            self.unknown.add(path)
+        self.usd += most * Decimal(usd or 0)
+        self.tokens += most * (tokens or 0)
 
 
 def _uses_models(node: GraphNode, packages: Mapping[str, Package]) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from polyphony_runner.conductor.state import RunState
 from polyphony_runner.packages import PackageSource
 from polyphony_runner.runtimes.protocol import Assignment, Failure, Outcome, Sink, Success
-from polyphony_schemas.graph.model import Graph, GraphNode, Port
+from polyphony_schemas.graph.linking import SELF
+from polyphony_schemas.graph.model import CompiledMelody, Graph, GraphNode, Port
 from polyphony_schemas.graph.port_values import output_schema
 from polyphony_schemas.json_schema.mocks import mock
 from polyphony_schemas.values import JsonValue
@@ -65,16 +66,33 @@ def mocked_inputs(ports: Mapping[str, Port], given: Mapping[str, JsonValue]) -> 
     return {**{name: mock(port.schema) for name, port in lacking.items() if name not in given}, **given}
 
 
-def answers(graph: Graph, prefix: str = "") -> dict[str, JsonValue]:
-    """Pins for every node that would ask a person, or wait for a signal, by its path in every round."""
+def answers(melody: CompiledMelody) -> dict[str, JsonValue]:
+    """Pins for every node that would ask a person, or wait for a signal, by its path in every round.
+
+    A melody that uses itself is followed as deep as it is written, not as it would run.
+    """
     found: dict[str, JsonValue] = {}
-    for name, node in graph.nodes.items():
-        path = f"{prefix}{name}"
+    for path, node in every_node(melody):
         if (outputs := _answer(node)) is not None:
             found[path] = {"outputs": outputs}
-        if node.body is not None:
-            found |= answers(node.body, f"{path}/")
     return found
+
+
+def every_node(melody: CompiledMelody) -> Iterator[tuple[str, GraphNode]]:
+    """Every node with its path in every round, those of melodies that are used as nodes too, each melody once on a way."""
+    yield from _nodes(melody, melody.graph, "", frozenset({SELF}))
+
+
+def _nodes(
+    melody: CompiledMelody, graph: Graph, prefix: str, within: frozenset[str]
+) -> Iterator[tuple[str, GraphNode]]:
+    for name, node in graph.nodes.items():
+        path, key = f"{prefix}{name}", node.package or ""
+        yield path, node
+        if node.body is not None:
+            yield from _nodes(melody, node.body, f"{path}/", within)
+        elif node.kind == "melody" and key not in within and key in melody.melodies:
+            yield from _nodes(melody, melody.melodies[key].graph, f"{path}/", within | {key})
 
 
 def _answer(node: GraphNode) -> dict[str, JsonValue] | None:

@@ -208,3 +208,13 @@ nodes:
     assert found["cost"] == {"usd": "2.00", "tokens": 20_000, "wall_ms": None, "unknown": []}
     free = package(tmp_path / "free", nodes.replace(', limits: {usd: "0.10"}', ""), spending)
     assert seen(free)["cost"] == {"usd": None, "tokens": None, "wall_ms": None, "unknown": ["each/work"]}
+
+
+def test_a_preview_looks_into_melodies_that_are_used_as_nodes(tmp_path: Path) -> None:
+    folder = package(tmp_path / "melody", "nodes: {inner: {uses: ./inner}}\n", PLAIN)
+    (folder / "inner").mkdir()
+    inner = "melody: v1\nname: inner\nversion: 1.0.0\nnodes:\n  ask: {uses: core/approve, with: {question: Well?}}\n"
+    (folder / "inner" / "melody.yaml").write_text(inner)
+    found = seen(folder)
+    assert (found["status"], found["cost"]["unknown"]) == ("succeeded", [])
+    assert {row["node"] for row in found["nodes"]} == {"inner", "inner/ask"}
