@@ -27,6 +27,7 @@ from polyphony_runner.home import Home
 from polyphony_runner.packages import PackageSource
 from polyphony_runner.runtimes.protocol import Assignment
 from polyphony_runner.runtimes.threads import in_thread
+from polyphony_schemas.errors import PolyphonyError
 from polyphony_schemas.values import JsonObject, JsonValue
 
 _PAUSE = 0.05
@@ -62,6 +63,7 @@ class Lookups:
     artifacts: ArtifactStore
     patience: float = _PATIENCE
     _asked: dict[str, _Asked] = field(default_factory=dict)
+    _queues: dict[str, list[_Asked]] = field(default_factory=dict)
     _waits: dict[str, _Wait] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -69,7 +71,7 @@ class Lookups:
         """Look a node up, at once where no granted file has to be read."""
         asked = self._asked[assignment.node] = _Asked(assignment, report)
         if reads_files(assignment):
-            self._spawn(self._ask_in_thread(asked), "ask")
+            self._queue(asked)
         else:
             self._answer(asked, self._first_look(asked))
 
@@ -130,8 +132,25 @@ class Lookups:
             self._asked.pop(asked.assignment.node, None)
         asked.report(Found(asked.assignment.node, data))
 
-    async def _ask_in_thread(self, asked: _Asked) -> None:
-        self._answer(asked, await in_thread(self._first_look, asked))
+    def _queue(self, asked: _Asked) -> None:
+        """Nodes that are granted the same are looked up together: one thread, which reads the files once."""
+        grants = repr((asked.assignment.grants.get("read"), asked.assignment.grants.get("run")))
+        waiting = self._queues.get(grants)
+        if waiting is None:
+            self._queues[grants] = [asked]
+            self._spawn(self._look_in_thread(grants), "ask")
+        else:
+            waiting.append(asked)
+
+    async def _look_in_thread(self, grants: str) -> None:
+        while several := self._queues[grants]:
+            self._queues[grants] = []
+            for asked, data in zip(several, await in_thread(self._first_looks, several), strict=True):
+                self._answer(asked, data)
+        del self._queues[grants]
+
+    def _first_looks(self, several: Sequence[_Asked]) -> list[JsonObject | None]:
+        return [self._first_look(asked) for asked in several]
 
     def _first_look(self, asked: _Asked) -> JsonObject | None:
         asked.key = self._key(asked)
@@ -183,7 +202,10 @@ class Lookups:
             return self.keys.key(asked.assignment, package)
         except NotCacheableError as error:
             asked.reason = error.reason
-            return None
+        except (PolyphonyError, OSError, ValueError, RuntimeError) as error:
+            # Whatever is wrong is said by the node when it is executed; a lookup must end in an answer.
+            asked.reason = f"{type(error).__name__}: {error}"
+        return None
 
     def _known(self, asked: _Asked) -> JsonObject | None:
         """The kept result of a key, with every artifact it names in place."""

@@ -243,3 +243,18 @@ def test_pure_nodes_wait_for_a_budget_like_all_others(runner: Runner, tmp_path: 
     assert len(succeeded) == len(runner.calls) >= 2
     again = runner.run(melody)
     assert set(again.cached) >= succeeded
+
+
+def test_what_has_no_key_is_executed_and_says_why(runner: Runner, tmp_path: Path) -> None:
+    nodes = """\
+config: {permissions: {read: ["loop"]}}
+nodes: {a: {uses: ./step, permissions: {read: ["loop"]}}}
+"""
+    melody = package(tmp_path / "melody", nodes)
+    (melody / "loop").mkdir()
+    os.mkfifo(melody / "loop" / "pipe")
+    for _ in range(2):
+        ran = runner.run(melody)
+        assert ran.state.status == "succeeded"
+        assert "neither file, folder nor link" in str(ran.of("a", "node.started")[0].data["no_key"])
+    assert runner.calls == ["a", "a"]
