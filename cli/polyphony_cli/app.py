@@ -38,7 +38,10 @@ VERBS: dict[str, Verb] = {
     ),
     "logs": Verb("logs", "Print what the nodes of a run wrote", "polyphony logs r_01jd3q test"),
     "journal": Verb("journal", "Print or verify the journal of a run", "polyphony journal r_01jd3q --verify"),
-    "artifacts": Verb("artifacts", "List and fetch what a run produced", "polyphony artifacts list r_01jd3q"),
+    "artifacts": Verb(
+        "artifacts", "List, fetch and compare what a run produced", "polyphony artifacts list r_01jd3q"
+    ),
+    "export-run": Verb("export_run", "Write a run to one file", "polyphony export-run r_01jd3q -o run.zip"),
     "search": Verb("search", "Search the registries", "polyphony search code review"),
     "info": Verb("info", "Show a package", "polyphony info acme/flows"),
     "install": Verb("install", "Fetch, verify and lock packages", "polyphony install acme/flows@^1"),

@@ -1,4 +1,4 @@
-"""``polyphony artifacts`` as a person reads it."""
+"""``polyphony artifacts`` and ``export-run`` as a person reads them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Person:
         code = run(["--home", str(self.home), *words])
         told = self._capsys.readouterr()
         assert code == status, told.err
-        return told.out if status == 0 else told.err
+        return told.out if status == 0 else told.out + told.err
 
     def run(self, words: str) -> str:
         self.says("run", str(self._melody), "--input", f"words={words}")
@@ -80,3 +80,21 @@ def test_cleaning_up_says_what_it_would_do(person: Person) -> None:
     assert f"removed {told}" in person.says("artifacts", "gc", "--keep", "30m")
     assert not orphan.exists()
     assert "at least 600 s" in person.says("artifacts", "gc", "--keep", "1s", status=1)
+
+
+def test_a_run_is_taken_away_in_one_file_and_verified(person: Person, tmp_path: Path) -> None:
+    run_id = person.run("hello")
+    bundle = tmp_path / "run.zip"
+    person.says("export-run", run_id, "-o", str(bundle), "--with-artifacts")
+    told = person.says("verify", str(bundle)).splitlines()
+    assert [line.split()[:2] for line in told[:4]] == [
+        ["ok", "contents:"],
+        ["ok", "provenance:"],
+        ["ok", "journal:"],
+        ["ok", "head:"],
+    ]
+    assert told[-1] == "every step passed"
+    data = bundle.read_bytes()
+    bundle.write_bytes(data.replace(b"hello", b"jello"))
+    refused = person.says("verify", str(bundle), status=1)
+    assert "FAIL PLY2821 contents: journal.jsonl is not the file that bundle.json names" in refused

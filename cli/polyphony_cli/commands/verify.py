@@ -14,11 +14,12 @@ from polyphony_schemas.errors import PolyphonyError
 from polyphony_schemas.names import MANIFESTS, looks_like_path, parse_package
 
 if TYPE_CHECKING:
+    from polyphony_runner.bundles.verifying import BundleReport
     from polyphony_runner.http import Transport
     from polyphony_runner.verifying import Report, Verifier
     from polyphony_schemas.lock import Lock
 
-_FILES = (".lock", ".tar.gz")
+_FILES = (".lock", ".tar.gz", ".zip")
 
 
 @click.command()
@@ -28,10 +29,19 @@ def command(console: Console, *, what: str) -> int:
     """Check a package in the numbered steps of docs/install.md; the first that fails is the last.
 
     NAME is a package of a registry, PATH a package on disk, LOCK a melody.lock (every package in it), FILE an
-    archive (.tar.gz) or a signature bundle (.json). With --offline the proof kept at install is checked.
+    archive (.tar.gz), a signature bundle (.json) or the bundle of a run (.zip), which is checked from its own bytes
+    alone. With --offline the proof kept at install is checked.
     """
+    if what.endswith(".zip"):
+        from polyphony_runner.bundles.verifying import verify_bundle
+
+        return _tell(console, verify_bundle(_existing(what)))
     with transport_of(console) as transport:
-        report = _verify(console, what, transport)
+        return _tell(console, _verify(console, what, transport))
+
+
+def _tell(console: Console, report: Report | BundleReport) -> int:
+    """Print the steps, or the document; the exit status."""
     if console.as_json:
         console.document(report.to_json())
         return 0 if report.ok else 1
@@ -50,11 +60,7 @@ def command(console: Console, *, what: str) -> int:
 def _verify(console: Console, what: str, transport: Transport) -> Report:
     if not looks_like_path(what) and not what.endswith(_FILES):
         return _verifier(console, transport, Path.cwd(), None).name(parse_package(what))
-    path = Path(what).expanduser()
-    if not path.exists():
-        raise PolyphonyError(
-            "PLY6704", f"there is no {what!r}", hint="give a folder, a lock or a file that exists"
-        )
+    path = _existing(what)
     if path.is_file() and path.suffix == ".lock":
         return _verifier(console, transport, path.absolute().parent, path).whole_lock()
     if path.is_file() and what.endswith(".tar.gz"):
@@ -67,6 +73,15 @@ def _verify(console: Console, what: str, transport: Transport) -> Report:
 
     root = package_root(path)
     return _verifier(console, transport, root, None).entries(read_package_files(root).entries)
+
+
+def _existing(what: str) -> Path:
+    path = Path(what).expanduser()
+    if not path.exists():
+        raise PolyphonyError(
+            "PLY6704", f"there is no {what!r}", hint="give a folder, a lock or a file that exists"
+        )
+    return path
 
 
 def _verifier(console: Console, transport: Transport, near: Path, lock: Path | None) -> Verifier:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,7 @@ def sign_head(folder: RunFolder, journal: Journal, keys: Path) -> None:
 
 def signed_head(run: str, journal: Journal, keys: Path) -> bytes:
     """The document ``head.json`` for the journal as it is now."""
-    key = _run_key(keys)
+    key = run_key(keys)
     seq, head = journal.next_seq - 1, journal.head
     raw = key.public_key().public_bytes_raw()
     document = {
@@ -44,28 +45,51 @@ def signed_head(run: str, journal: Journal, keys: Path) -> bytes:
     return json.dumps(document, indent=1).encode() + b"\n"
 
 
-def check_head(folder: RunFolder, keys: Path) -> tuple[int, str, bool]:
-    """``seq`` and head that were signed, and whether this home's key did it; ``ValueError`` for a bad signature."""
+@dataclass(frozen=True, slots=True)
+class SignedHead:
+    """A head whose signature holds; ``key`` is the raw public key."""
+
+    seq: int
+    head: str
+    key: bytes
+
+
+def read_head(data: bytes, run: str) -> SignedHead:
+    """Read ``head.json`` of a run and check its signature; ``ValueError``, LookupError, TypeError when it is none."""
+    document: dict[str, JsonValue] = json.loads(data)
+    seq, head = int(str(document["seq"])), str(document["head"])
+    key = base64.b64decode(str(document["key"]), validate=True)
+    signature = base64.b64decode(str(document["signature"]), validate=True)
+    if not verifies(key, _signed(run, seq, head), signature):
+        raise ValueError("the signature of the head does not hold")
+    return SignedHead(seq, head, key)
+
+
+def verifies(key: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether a raw Ed25519 public key made the signature; ``ValueError`` for what is no such key."""
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-    document: dict[str, JsonValue] = json.loads(folder.head.read_bytes())
-    seq, head = int(str(document["seq"])), str(document["head"])
-    raw = base64.b64decode(str(document["key"]), validate=True)
-    signature = base64.b64decode(str(document["signature"]), validate=True)
     try:
-        Ed25519PublicKey.from_public_bytes(raw).verify(signature, _signed(folder.run, seq, head))
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
     except InvalidSignature:
-        raise ValueError("the signature of the head does not hold") from None
-    own = (keys / "run.pem").exists() and raw == _run_key(keys).public_key().public_bytes_raw()
-    return seq, head, own
+        return False
+    return True
+
+
+def check_head(folder: RunFolder, keys: Path) -> tuple[int, str, bool]:
+    """``seq`` and head that were signed, and whether this home's key did it; ``ValueError`` for a bad signature."""
+    signed = read_head(folder.head.read_bytes(), folder.run)
+    own = (keys / "run.pem").exists() and signed.key == run_key(keys).public_key().public_bytes_raw()
+    return signed.seq, signed.head, own
 
 
 def _signed(run: str, seq: int, head: str) -> bytes:
     return json.dumps({"head": head, "run": run, "seq": seq}, separators=(",", ":")).encode()
 
 
-def _run_key(keys: Path) -> Ed25519PrivateKey:
+def run_key(keys: Path) -> Ed25519PrivateKey:
+    """The home's own key for runs, made when there is none."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     path = private_folder(keys) / "run.pem"

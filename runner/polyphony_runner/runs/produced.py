@@ -76,14 +76,24 @@ def produced_by(folder: RunFolder) -> list[Produced]:
     for event in read_journal(folder.journal):
         match event.type:
             case "run.created":
-                found += _values(event, "inputs", "inputs")
+                found += given(event)
             case "node.succeeded" | "node.failed" if event.node is not None:
                 found += _values(event, "intermediates", "outputs")
                 found += _free(event)
             case "run.finished":
-                found += _values(event, "outputs", "outputs")
+                found += made(event)
     found += _metadata(folder)
     return sorted(found, key=lambda one: CATEGORIES.index(one.category))
+
+
+def given(event: Event) -> Iterator[Produced]:
+    """The inputs that ``run.created`` names."""
+    return _values(event, "inputs", "inputs")
+
+
+def made(event: Event) -> Iterator[Produced]:
+    """The outputs that ``run.finished`` names."""
+    return _values(event, "outputs", "outputs")
 
 
 def _values(event: Event, category: Category, container: str) -> Iterator[Produced]:
