@@ -5,9 +5,10 @@ from __future__ import annotations
 from polyphony_runner.conductor.state import Node, RunState, error_of
 from polyphony_schemas.values import JsonValue
 
-# Node instances of one run, all rounds and items together. Each keeps its state and outputs in memory, a few KB, for
-# as long as the run goes on: this many take some hundred MB, one more nesting of loops would take all there is.
-MOST_INSTANCES = 100_000
+# Node instances of one run, all rounds and items together. Each keeps its state and outputs in memory, about 2 KB and
+# what it gave, for as long as the run goes on: this many take some hundred MB, one more nesting of loops would take
+# all there is.
+MOST_INSTANCES = 200_000
 
 
 # Scopes and sub-melodies inside each other: a melody that uses itself goes no deeper.
