@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 from polyphony_runner.cluster.settings import cluster_settings
@@ -21,7 +22,10 @@ from polyphony_schemas.values import JsonObject
 
 
 async def act(assignment: Assignment, sink: Sink) -> JsonObject | Outcome:
-    """Takes ``ms`` milliseconds, then says that it was executed: one line in the file ``executed`` of the work folder."""
+    """Takes ``ms`` milliseconds, then says that it was executed: one line in the file ``executed`` of the work folder.
+
+    With ``hold`` it first waits until the work folder has a file of that name.
+    """
     given = {**assignment.inputs, **assignment.parameters}
     if "log" in given:
         sink(NodeEvent("log", {"level": "info", "message": str(given["log"])}))
@@ -29,10 +33,20 @@ async def act(assignment: Assignment, sink: Sink) -> JsonObject | Outcome:
         sink(NodeEvent("usage", {"model": "m", "input_tokens": 2, "output_tokens": 3, "usd": "0.5"}))
     _note(assignment, "begun")
     await asyncio.sleep(float(str(given.get("ms", 0))) / 1000)
+    if "hold" in given:
+        await _appears(assignment.work / str(given["hold"]))
     if given.get("fail"):
         return Failure("exit", "as asked")
     _note(assignment, "executed")
     return {"value": given.get("value", 1)}
+
+
+async def _appears(path: Path, seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not path.exists():
+        if time.monotonic() > end:
+            raise TimeoutError(f"nobody made {path.name} within {seconds:g} s")
+        await asyncio.sleep(0.005)
 
 
 def _note(assignment: Assignment, name: str) -> None:

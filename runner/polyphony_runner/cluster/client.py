@@ -51,9 +51,12 @@ _PATIENCE = 10.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.25
 _INSERT = """
 WITH made AS (
-  INSERT INTO runs (run, name, package, local, record, graph, packages, next_seq, head)
-  VALUES (%(run)s, %(name)s, %(package)s, %(local)s, %(record)s, %(graph)s, %(packages)s, 1, %(head)s)
+  INSERT INTO runs (run, name, package, local, next_seq, head)
+  VALUES (%(run)s, %(name)s, %(package)s, %(local)s, 1, %(head)s)
   ON CONFLICT DO NOTHING RETURNING run
+), kept AS (
+  INSERT INTO materials (run, record, graph, packages)
+  SELECT run, %(record)s, %(graph)s, %(packages)s::jsonb FROM made
 )
 INSERT INTO journal (run, seq, type, line) SELECT run, 0, 'run.created', %(line)s FROM made
 """
@@ -119,6 +122,7 @@ class Cluster:
             },
         )
         self.bell.ring([record.run])
+        self.mirror(record.run)
 
     def slots(self) -> int:
         """How many places all living workers have together."""

@@ -186,7 +186,8 @@ class Conducting:
         if state.finished or state.status == "halted":
             signature = signed_head(self.run, self.journal, station.home.keys).decode()
             station.database.rows(
-                "UPDATE runs SET signature = %s WHERE run = %s AND owner = %s",
+                "UPDATE materials SET signature = %s FROM runs "
+                "WHERE materials.run = %s AND runs.run = materials.run AND runs.owner = %s",
                 (signature, self.run, self.owner),
             )
             self.journal.close()

@@ -8,6 +8,8 @@ Nothing is ever pickled: ``JSONSerializer`` everywhere.
 from __future__ import annotations
 
 import logging
+import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -132,8 +134,9 @@ class LeanWorker(SimpleWorker):
             connection=connection,
             serializer=JSONSerializer,
             worker_ttl=_WORKER_TTL,
-            prepare_for_work=False,
+            prepare_for_work=False,  # which would need a Redis that answers at this moment
         )
+        self.hostname, self.pid = socket.gethostname(), os.getpid()
         self._ready = ready
         self._rung = rung
         self._stopping = threading.Event()

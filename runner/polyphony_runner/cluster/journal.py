@@ -31,7 +31,7 @@ WITH mine AS (
 ){read}
 INSERT INTO journal (run, seq, type, node, attempt, line)
 SELECT mine.run, %(seq)s + given.number - 1, given.type, given.node, given.attempt, given.line
-FROM mine, unnest(%(types)s::text[], %(nodes)s::text[], %(attempts)s::integer[], %(lines)s::text[])
+FROM mine, unnest(%(types)b::text[], %(nodes)s::text[], %(attempts)s::integer[], %(lines)b::text[])
   WITH ORDINALITY AS given (type, node, attempt, line, number)
 """
 _PLAIN = _APPEND.format(read="")

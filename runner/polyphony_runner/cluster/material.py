@@ -66,7 +66,7 @@ def pack(record: RunRecord, artifacts: ArtifactStore) -> dict[str, PackedTree]:
 
 def load_material(database: Database, run: str) -> Material:
     """What a worker needs to execute nodes of a run; PLY2704 when there is no such run."""
-    rows = database.rows("SELECT record, packages FROM runs WHERE run = %s", (run,))
+    rows = database.rows("SELECT record, packages FROM materials WHERE run = %s", (run,))
     if not rows:
         raise no_run(run)
     record, packages = rows[0]
@@ -78,7 +78,7 @@ def load_material(database: Database, run: str) -> Material:
 
 def load_melody(database: Database, run: str) -> CompiledMelody:
     """The compiled graph of a run; PLY2704 when there is no such run."""
-    rows = database.rows("SELECT graph FROM runs WHERE run = %s", (run,))
+    rows = database.rows("SELECT graph FROM materials WHERE run = %s", (run,))
     if not rows:
         raise no_run(run)
     return from_json(json.loads(rows[0][0]))

@@ -50,7 +50,7 @@ class Mirror:
 
     def fetch_head(self) -> None:
         """Copy the signed head, where there is one."""
-        rows = self._database.rows("SELECT signature FROM runs WHERE run = %s", (self.folder.run,))
+        rows = self._database.rows("SELECT signature FROM materials WHERE run = %s", (self.folder.run,))
         if rows and rows[0][0] is not None:
             write_atomic(self.folder.head, str(rows[0][0]).encode())
 
@@ -71,7 +71,7 @@ class Mirror:
     def _begin(self) -> None:
         if self.folder.of_cluster:
             return
-        rows = self._database.rows("SELECT record, graph FROM runs WHERE run = %s", (self.folder.run,))
+        rows = self._database.rows("SELECT record, graph FROM materials WHERE run = %s", (self.folder.run,))
         if not rows:
             raise no_run(self.folder.run)
         private_folder(self.folder.path)

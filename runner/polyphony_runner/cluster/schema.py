@@ -2,13 +2,15 @@
 
 | table | holds |
 |---|---|
-| ``runs`` | one row a run: what it was made from, where its journal ends, who holds its lease until when |
+| ``runs`` | one small row a run, written by every append: where its journal ends, who holds its lease until when |
+| ``materials`` | what a run was made from, and at its end the signed head |
 | ``journal`` | the lines of every journal as written; ``(run, seq)`` is compare-and-append |
 | ``tasks`` | started attempts that any worker may take; a claimed one has an owner and a lease of its own |
 | ``messages`` | what a run's holder has yet to journal: outcomes from other workers, requests from people |
 | ``log_parts`` | log lines of attempts that are not over; sealed logs lie among the artifacts |
 | ``workers`` | who is there |
 
+No index holds a column that an append changes, so that PostgreSQL updates the row of a run in place (HOT).
 Migrations only ever add to ``_STEPS``; the row in ``version`` counts the ones that were applied.
 """
 
@@ -34,22 +36,24 @@ _STEPS: tuple[str, ...] = (
       local boolean NOT NULL,
       created_at timestamptz NOT NULL DEFAULT now(),
       changed_at timestamptz NOT NULL DEFAULT now(),
-      record text NOT NULL,
-      graph text NOT NULL,
-      packages jsonb NOT NULL,
       status text NOT NULL DEFAULT 'running',
       next_seq bigint NOT NULL DEFAULT 0,
       head text NOT NULL DEFAULT repeat('0', 64),
-      signature text,
       owner text,
       until timestamptz,
       due timestamptz
-    );
-    CREATE INDEX runs_open ON runs (until) WHERE status IN ('running', 'waiting');
+    ) WITH (fillfactor = 50);
+    CREATE INDEX runs_open ON runs (run) WHERE status IN ('running', 'waiting');
     CREATE INDEX runs_unfinished ON runs (package) WHERE status IN ('running', 'waiting', 'halted');
-    CREATE INDEX runs_newest ON runs (run text_pattern_ops);
+    CREATE TABLE materials (
+      run text PRIMARY KEY REFERENCES runs ON DELETE CASCADE,
+      record text NOT NULL,
+      graph text NOT NULL,
+      packages jsonb NOT NULL,
+      signature text
+    );
     CREATE TABLE journal (
-      run text NOT NULL REFERENCES runs ON DELETE CASCADE,
+      run text NOT NULL,
       seq bigint NOT NULL,
       type text NOT NULL,
       node text,

@@ -8,11 +8,16 @@ from collections.abc import Callable
 
 
 class Slots:
-    """``total`` places. ``open`` is set, for other threads to see, while one is free and nothing closed the door."""
+    """``total`` places, and as many runs that the worker conducts.
+
+    ``open`` is set, for other threads to see, while there is room for both: a worker conducts no more runs than it
+    could give a place each, so that the nodes of a chain stay where the run is.
+    """
 
     def __init__(self, total: int) -> None:
         self.total = total
         self.used = 0
+        self.runs = 0
         self.open = threading.Event()
         self.closed = False
         self._waiting: deque[Callable[[], bool]] = deque()
@@ -41,6 +46,16 @@ class Slots:
             self.used -= 1
         self._show()
 
+    @property
+    def room(self) -> bool:
+        """Whether one more run could be conducted."""
+        return not self.closed and self.runs < self.total
+
+    def conduct(self, change: int) -> None:
+        """One more run is conducted here, or one less."""
+        self.runs += change
+        self._show()
+
     def wait(self, begin: Callable[[], bool]) -> None:
         """Call ``begin`` with a place taken for it, once there is one; False says that it is not wanted any more."""
         self._waiting.append(begin)
@@ -51,7 +66,7 @@ class Slots:
         self._show()
 
     def _show(self) -> None:
-        if self.free > 0:
+        if self.free > 0 and self.room:
             if not self.open.is_set():
                 self.open.set()
         elif self.open.is_set():

@@ -19,7 +19,7 @@ _OFFER = """
 WITH mine AS (SELECT run FROM runs WHERE run = %(run)s AND owner = %(owner)s FOR SHARE)
 INSERT INTO tasks (run, node, attempt, body)
 SELECT mine.run, given.node, given.attempt, given.body
-FROM mine, unnest(%(nodes)s::text[], %(attempts)s::integer[], %(bodies)s::text[]) AS given (node, attempt, body)
+FROM mine, unnest(%(nodes)s::text[], %(attempts)s::integer[], %(bodies)b::text[]) AS given (node, attempt, body)
 ON CONFLICT DO NOTHING
 """
 _CLAIM = """
@@ -32,7 +32,7 @@ RETURNING id, run, node, attempt, body
 """
 _HAND_IN = """
 WITH given AS (
-  SELECT * FROM unnest(%(ids)s::bigint[], %(keys)s::uuid[], %(bodies)s::text[]) AS given (id, key, body)
+  SELECT * FROM unnest(%(ids)s::bigint[], %(keys)s::uuid[], %(bodies)b::text[]) AS given (id, key, body)
 ), mine AS (
   DELETE FROM tasks USING given WHERE tasks.id = given.id AND tasks.owner = %(owner)s
   RETURNING given.key, given.body, tasks.run, tasks.node, tasks.attempt
@@ -46,7 +46,7 @@ _SAY = """
 WITH told AS (
   INSERT INTO messages (run, key, kind, node, attempt, body)
   SELECT tasks.run, given.key, 'said', tasks.node, tasks.attempt, given.body
-  FROM unnest(%(ids)s::bigint[], %(keys)s::uuid[], %(bodies)s::text[]) WITH ORDINALITY AS given (id, key, body, number)
+  FROM unnest(%(ids)s::bigint[], %(keys)s::uuid[], %(bodies)b::text[]) WITH ORDINALITY AS given (id, key, body, number)
   JOIN tasks ON tasks.id = given.id AND tasks.owner = %(owner)s
   ORDER BY given.number
   ON CONFLICT DO NOTHING RETURNING run

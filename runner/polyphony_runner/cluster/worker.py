@@ -33,8 +33,6 @@ from polyphony_runner.packages import PackageSource
 from polyphony_runner.runtimes.protocol import Runtime
 
 _LOG = logging.getLogger(__name__)
-# How many runs one worker conducts at the same time; the rest is left to others.
-_MOST_RUNS = 64
 _LATER_SECONDS = 0.05
 _TICK_SECONDS = 0.5
 
@@ -164,21 +162,24 @@ class Worker:
 
     def _begin(self, run: str) -> bool:
         station = self.station
-        if len(self._runs) >= _MOST_RUNS or station.draining:
+        if not station.slots.room:
             return False
         owner = new_owner(station.name)
         if leases.claim(station.database, run, owner, station.settings.lease) is None:
             return False
+        station.slots.conduct(+1)
         try:
             self._runs[run] = Conducting(station, run, owner, self._left)
         except Exception:  # noqa: BLE001  # one run must not end the worker
             # Its state stays as it was; the sweep rings again, and people can still look at it and cancel it.
             _LOG.exception("the run %s cannot be taken up", run)
+            station.slots.conduct(-1)
             leases.put_down(station.database, run, owner, None, idle=False)
         return True
 
     def _left(self, conducting: Conducting) -> None:
-        self._runs.pop(conducting.run, None)
+        if self._runs.pop(conducting.run, None) is not None:
+            self.station.slots.conduct(-1)
         self._look_whether_drained()
 
     def _look_whether_drained(self) -> None:
@@ -229,6 +230,8 @@ class Worker:
                 conducting.logs.show()
         self._helping.end_cancelled()
         self._helping.show_logs()
+        if not station.slots.room:
+            self._helping.take()  # no ring is answered now, but there may be places
 
     def _sweep(self) -> None:
         """Ring for what was forgotten; what this worker has places for it takes itself, Redis or not."""

@@ -1,4 +1,4 @@
-"""Real servers for the tests of the cluster: one PostgreSQL for the session, a database and a Redis for each test."""
+"""A real cluster for each test: an empty database, a Redis, and workers that the test starts."""
 
 from __future__ import annotations
 
@@ -10,37 +10,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from support.cluster_servers import Postgres, Redis
+    from support.cluster_servers import Redis
     from support.cluster_world import World
 
 # The runner alone has no cluster: its extra is not installed there.
-collect_ignore_glob = ["test_*.py"] if find_spec("psycopg") is None or find_spec("rq") is None else []
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    from support.cluster_servers import Postgres
-
-    server = Postgres()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def redis_server() -> Iterator[Redis]:
-    from support.cluster_servers import Redis
-
-    server = Redis()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def database_url(request: pytest.FixtureRequest) -> str:
-    """An empty database; of a server of its own when the test asks for ``own_postgres``."""
-    name = "own_postgres" if "own_postgres" in request.fixturenames else "postgres"
-    server: Postgres = request.getfixturevalue(name)
-    return server.new_database()
+if find_spec("psycopg") is None or find_spec("rq") is None:
+    collect_ignore_glob = ["test_*.py"]
+else:
+    from support.cluster_fixtures import (  # noqa: F401  # fixtures by their names
+        database_url,
+        own_postgres,
+        postgres,
+        redis_server,
+    )
 
 
 @pytest.fixture
@@ -50,13 +32,3 @@ def world(database_url: str, redis_server: Redis, tmp_path: Path) -> Iterator[Wo
     world = World(tmp_path, database_url, redis_server.url)
     yield world
     world.close()
-
-
-@pytest.fixture
-def own_postgres() -> Iterator[Postgres]:
-    """A server that a test may stop."""
-    from support.cluster_servers import Postgres
-
-    server = Postgres()
-    yield server
-    server.close()

@@ -6,7 +6,8 @@ import errno
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -26,13 +27,25 @@ from polyphony_schemas.journal import (
 )
 
 Make = Callable[[], Journal]
+# The runner alone has no cluster: its extra is not installed there.
+HAS_CLUSTER = find_spec("psycopg") is not None and find_spec("rq") is not None
 
 
-@pytest.fixture(params=["memory", "file"])
-def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
+if HAS_CLUSTER:
+    from support.cluster_fixtures import database_url, postgres  # noqa: F401  # fixtures by their names
+
+
+@pytest.fixture(params=["memory", "file", *(["cluster"] if HAS_CLUSTER else [])])
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
     if request.param == "memory":
-        return MemoryJournal
-    return lambda: FileJournal(tmp_path / "journal.jsonl")
+        yield MemoryJournal
+    elif request.param == "file":
+        yield lambda: FileJournal(tmp_path / "journal.jsonl")
+    else:
+        from support.cluster_journal import held_journal
+
+        with held_journal(request.getfixturevalue("database_url")) as journal:
+            yield lambda: journal
 
 
 def event(seq: int, text: str = "") -> Event:
