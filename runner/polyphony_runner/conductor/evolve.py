@@ -58,7 +58,10 @@ def _matters(state: RunState, due_ms: int, kind: str, path: str) -> bool:
         return node.phase == "retrying" and node.cancelling is None
     if kind == "wait":
         return node.wait is not None and node.wait.due_ms == due_ms and not node.wait.over
-    return node.phase == "running" and node.loop is not None and node.loop.closed is None
+    loop = node.loop  # of this attempt: one that failed leaves its timer behind
+    if node.phase != "running" or loop is None or loop.closed is not None:
+        return False
+    return kind != "wall" or loop.due_ms == due_ms
 
 
 def _created(state: RunState, event: Event) -> None:
@@ -105,6 +108,8 @@ def _resumed(state: RunState, event: Event, *, gap_ms: int) -> None:
         evolve_nodes.lost(state, state.nodes[path])
     state.halting, state.halt = None, {}
     for node in state.nodes.values():
+        if node.loop is not None and node.loop.due_ms is not None:
+            node.loop.due_ms += gap_ms
         if node.phase == "parked":
             evolve_nodes.unpark(state, node)
         elif node.phase == "halted":

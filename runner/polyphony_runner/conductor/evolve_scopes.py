@@ -35,7 +35,8 @@ def _opened(state: RunState, event: Event) -> None:
         loop.state = values_in(event.data, "state")
     node.loop = loop
     if node.header.budget_wall_ms is not None:
-        state.set_timer(event.at_ms + node.header.budget_wall_ms, "wall", node.path)
+        loop.due_ms = event.at_ms + node.header.budget_wall_ms
+        state.set_timer(loop.due_ms, "wall", node.path)
     if node.once:
         _begin_once(state, node, loop, event)
     else:

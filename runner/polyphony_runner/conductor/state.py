@@ -82,6 +82,7 @@ class LoopState:
     results: list[Mapping[str, Value] | None] = field(default_factory=list)
     complete: bool = False
     failure: Error | None = None
+    due_ms: int | None = None
     closed: str | None = None
     holding: bool = False
     usage: Usage = field(default_factory=Usage)

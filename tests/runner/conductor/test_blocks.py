@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from polyphony_runner.conductor.conductor import CancelRequest, Conductor
+from polyphony_runner.journal import MemoryJournal
 from polyphony_runner.runtimes.protocol import Assignment, Failure, Outcome, Sink, Success
 from support.conductor_functions import FUNCTIONS
 from support.conductor_graphs import Player, compiled, core, work
@@ -97,3 +98,29 @@ def test_a_region_is_cancelled_from_outside(player: Player, path: str) -> None:
     assert played.statuses["region"] == ("cancelled" if path == "region" else "succeeded")
     assert played.statuses["region/after"] == ("cancelled" if path == "region" else "dead")
     assert played.statuses["beside"] == "succeeded"
+
+
+def test_every_attempt_of_a_block_has_its_own_budget_of_time(player: Player) -> None:
+    now = [0]
+
+    def clock() -> int:
+        now[0] += 1
+        return now[0]
+
+    def late(assignment: Assignment, sink: Sink) -> Outcome:
+        now[0] += 8_000
+        return Success({"value": 1}) if assignment.attempt == 2 else Failure("exit", "not yet")
+
+    region = block(
+        {"x": work()}, budget={"wall": "14s"}, on_error={"retry": {"max": 1, "delay": "1ms", "jitter": 0}}
+    )
+    conductor = player.conductor(compiled({"region": region}), {"./work": late}, MemoryJournal())
+    conductor.clock = clock
+
+    async def run() -> None:
+        player.begin(conductor, {})
+        await conductor.run()
+
+    asyncio.run(run())
+    assert conductor.state.status == "succeeded"
+    assert now[0] > 14_000
