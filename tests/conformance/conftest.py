@@ -38,7 +38,10 @@ def executor(request: pytest.FixtureRequest, tmp_path: Path) -> PatternExecutor:
             return OnCluster(request.getfixturevalue("cluster_of_three"))
         case "sandbox":
             from polyphony_runner.runtimes.sandboxed import SandboxedRuntime
+
             home = Home.at(tmp_path / "home")
-            return Local(tmp_path, lambda packages, artifacts, _folder: SandboxedRuntime(packages, artifacts, home))
+            return Local(
+                tmp_path, lambda packages, artifacts, _folder: SandboxedRuntime(packages, artifacts, home)
+            )
         case _:
             return Local(tmp_path, lambda *_: FunctionRuntime({"*": act}))

@@ -43,7 +43,9 @@ def test_spans_apart_never_overlap_and_may_come_in_any_order() -> None:
 
 
 def test_a_range_is_one_chain_for_each_number() -> None:
-    assert Trace.of(["m.started < m[0-1].opened"]) == Trace.of(["m.started < m[0].opened", "m.started < m[1].opened"])
+    assert Trace.of(["m.started < m[0-1].opened"]) == Trace.of(
+        ["m.started < m[0].opened", "m.started < m[1].opened"]
+    )
 
 
 def test_every_event_comes_once_and_no_other() -> None:
@@ -62,7 +64,7 @@ def test_one_of_several_traces_has_to_fit() -> None:
     assert objections(traces, ["a.started", "a.succeeded", "b.started", "b.succeeded"]) != []
 
 
-@pytest.mark.parametrize("word", ["a.begun", "A", "a < b", "", "a.started~"])
+@pytest.mark.parametrize("word", ["a.begun", "A", "a < b", "", "a b"])
 def test_a_word_that_is_no_event_is_refused(word: str) -> None:
     with pytest.raises(ValueError, match="is no event"):
         Trace.of([f"{{{word}}}"])

@@ -98,9 +98,7 @@ def assembled(pattern: Pattern, case: Case, home: Home, work: Path) -> Assembled
     inputs = work / "inputs.json"
     inputs.write_text(json.dumps(case.inputs))
     overrides = [f"conformance/act={ACT}"]
-    request = RunRequest(
-        pattern.folder, inputs_file=inputs, work=work, overrides=overrides, cache=False
-    )
+    request = RunRequest(pattern.folder, inputs_file=inputs, work=work, overrides=overrides, cache=False)
     return assemble(request, home)
 
 

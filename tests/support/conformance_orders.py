@@ -29,11 +29,24 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from polyphony_schemas.journal import Event
 
 WORDS = frozenset(
-    "started succeeded failed retrying skipped dead cancelled waiting answered opened closed".split()
+    [
+        "started",
+        "succeeded",
+        "failed",
+        "retrying",
+        "skipped",
+        "dead",
+        "cancelled",
+        "waiting",
+        "answered",
+        "opened",
+        "closed",
+    ]
 )
 # Whether a node finds a lock or a budget taken is a matter of time: no order is asked of these waits.
 _WAITS = frozenset({"delay", "at", "signal", "approval", "fallback", "resume"})
@@ -69,14 +82,11 @@ class Trace:
             else:
                 groups = [_group(text.strip()) for text in chain.split(" < ")]
                 before += [
-                    (left[-1], right[0])
-                    for one, other in zip(groups, groups[1:], strict=False)
-                    for left in one
-                    for right in other
+                    (left[-1], right[0]) for one, other in pairwise(groups) for left in one for right in other
                 ]
             for span in (span for group in groups for span in group):
                 events |= dict.fromkeys(span)
-                before += zip(span, span[1:], strict=False)
+                before += pairwise(span)
         return cls(frozenset(events), tuple(dict.fromkeys(before)), tuple(apart))
 
     def objections(self, order: Sequence[str]) -> list[str]:
@@ -160,7 +170,9 @@ def _span(word: str) -> list[str]:
         return [f"{word[:-1]}.{one}" for one in ("started", "waiting", "succeeded")]
     if "#" in word or "." in word:
         raise ValueError(f"{word!r} is no event")
-    return [f"{word}.{one}" for one in (("opened", "closed") if word.endswith("]") else ("started", "succeeded"))]
+    return [
+        f"{word}.{one}" for one in (("opened", "closed") if word.endswith("]") else ("started", "succeeded"))
+    ]
 
 
 def _path(event: str) -> str:

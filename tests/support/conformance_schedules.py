@@ -1,29 +1,34 @@
 """A pattern under every schedule: the pure core, with the world's choices drawn at random.
 
-What the world may choose: which running node ends next, when a step of the script is taken, and how many of such
-things come before the Conductor decides again. The order in which the file names nodes and connections is drawn too,
-as nothing may depend on it. All that two real executors could do in different orders is among these choices.
+What may be chosen: which running node ends next, when a step of the script is taken, and which of the decisions that
+are due the Conductor takes next. It has an order of its own for those (by time, then by name), but no pattern depends
+on it, save that locks are given to who came first. All that two real executors could do in different orders is among
+these choices. Every schedule draws how eager each node is, so that some lag far behind the others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import permutations
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from polyphony_runner.conductor.conclude import conclude
 from polyphony_runner.conductor.conductor import CancelRequest
 from polyphony_runner.conductor.decide import decide
 from polyphony_runner.conductor.evolve import evolve
 from polyphony_runner.conductor.moment import Draft, Moment
+from polyphony_runner.conductor.plan import GraphPlan, Plans
 from polyphony_runner.conductor.state import RunState
 from polyphony_runner.conductor.values import loaded
 from polyphony_runner.runs.assemble import RunRequest, read_score
 from polyphony_runner.runtimes.protocol import Failure, Success
 from polyphony_schemas.graph.model import CompiledMelody, Graph
 from polyphony_schemas.journal import Event
+from polyphony_schemas.values import JsonValue
 from support.conductor_simulation import NoValues
 from support.conformance_executors import Outcome, request_of
 from support.conformance_orders import Trace, observed
@@ -39,15 +44,27 @@ def melody_of(pattern: Pattern) -> CompiledMelody:
     return read_score(RunRequest(pattern.folder, overrides=overrides, work=Path("/")), None).melody
 
 
-def shuffled(graph: Graph, random: Random) -> Graph:
-    """The same graph as if its file named everything in another order."""
-    names, edges = list(graph.nodes), list(graph.edges)
-    random.shuffle(names)
-    random.shuffle(edges)
-    nodes = {name: graph.nodes[name] for name in names}
-    bodies = {name: node.body for name, node in nodes.items() if node.body is not None}
-    nodes |= {name: replace(nodes[name], body=shuffled(body, random)) for name, body in bodies.items()}
-    return Graph(nodes, tuple(edges))
+class ShuffledPlans(Plans):
+    """Nodes that may begin at once do so in an order that is drawn."""
+
+    def __init__(self, random: Random) -> None:
+        super().__init__()
+        self._random, self._shuffled = random, dict[int, GraphPlan]()
+
+    def of(self, graph: Graph) -> GraphPlan:
+        if id(graph) not in self._shuffled:
+            plan = super().of(graph)
+            names = self._random.sample(plan.started_by_routing, len(plan.started_by_routing))
+            self._shuffled[id(graph)] = replace(plan, started_by_routing=tuple(names))
+        return self._shuffled[id(graph)]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What may happen next, and to which node."""
+
+    path: str
+    act: Callable[[], None]
 
 
 @dataclass
@@ -62,9 +79,10 @@ class Schedule:
     done: set[int] = field(default_factory=set)
     now: int = 1000
     state: RunState = field(init=False)
+    _eagerness: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.state = RunState(self.melody, NoValues())
+        self.state = RunState(self.melody, NoValues(), ShuffledPlans(self.random))
         self._record(Draft("run.created", data={"run": "r_pattern", "inputs": dict(self.case.inputs)}))
         self._record(Draft("run.started"))
 
@@ -74,34 +92,54 @@ class Schedule:
             if self.state.finished:
                 assert len(self.done) == len(self.case.script)
                 return Outcome(self.state.status, loaded(self.state.outputs, NoValues()), self.events)
-            choices = list(self._choices())
-            if decide(self.state, self._moment()):
-                choices.append(self._decide)
-            elif not choices:
+            choices = [*self._decisions(), *self._choices()]
+            if not choices:
                 assert self.state.timers, f"the run can neither go on nor end: {observed(self.events)}"
-                choices.append(self._wait)
-            self.random.choice(choices)()
+                self.now = max(self.now, self.state.timers[0][0])
+            elif self.random.random() < 0.3:
+                self.random.choice(choices).act()
+            else:
+                max(choices, key=lambda choice: self._eager(choice.path)).act()
         raise AssertionError(f"the run does not end: {observed(self.events)}")
 
-    def _choices(self) -> Iterator[Callable[[], None]]:
+    def _decisions(self) -> Iterator[Choice]:
+        """One of the decisions that are due. Programs start when nothing else is to be decided, or before."""
+        state = self.state
+        for due in (state.agenda, state.ready):
+            self._reorder(due)
+        agenda = state.agenda
+        if state.ready and self.random.random() < 0.5:
+            state.agenda = {}
+        drafts = decide(state, self._moment())
+        state.agenda = agenda
+        if drafts:
+            yield Choice(drafts[0].node or "", lambda: self._record(*drafts))
+
+    def _reorder(self, due: dict[str, Any]) -> None:
+        """The most eager first, but who asks for a lock in the order of their coming."""
+        locking = iter([path for path in due if self._locks(path)])
+        items = sorted(due, key=self._eager, reverse=True)
+        ordered = {path: due[path] for path in (next(locking) if self._locks(one) else one for one in items)}
+        due.clear()
+        due.update(ordered)
+
+    def _locks(self, path: str) -> bool:
+        return path in self.state.nodes and self.state.nodes[path].spec.mutex is not None
+
+    def _eager(self, path: str) -> float:
+        return self._eagerness.setdefault(path, self.random.random())
+
+    def _choices(self) -> Iterator[Choice]:
         for path in self.state.running:
-            hold = str(self._given(path).get("hold", ""))
+            hold = self._given(path).get("hold")
             if path in self.state.interrupts:
-                yield lambda path=path: self._end(path, _CANCELLED)  # type: ignore[misc]  # bound now
-            if not hold or hold in self.released:
-                yield lambda path=path: self._end(path, self._outcome(path))  # type: ignore[misc]  # bound now
+                yield Choice(path, partial(self._end, path, _CANCELLED))
+            if hold is None or hold in self.released:
+                yield Choice(path, partial(self._end, path, self._outcome(path)))
         come = set(observed(self.events))
         for number, step in enumerate(self.case.script):
             if number not in self.done and come.issuperset(step.after):
-                yield lambda number=number, step=step: self._act(number, step)  # type: ignore[misc]  # bound now
-
-    def _decide(self) -> None:
-        while drafts := decide(self.state, self._moment()):
-            for draft in drafts:
-                self._record(draft)
-
-    def _wait(self) -> None:
-        self.now = max(self.now, self.state.timers[0][0])
+                yield Choice(f"world {number}", partial(self._act, number, step))
 
     def _act(self, number: int, step: Step) -> None:
         self.done.add(number)
@@ -113,11 +151,11 @@ class Schedule:
             assert draft is not None, f"the run takes no {request}"
             self._record(draft)
 
-    def _given(self, path: str) -> dict[str, object]:
-        return dict(loaded(self.state.nodes[path].directive.get("inputs", {}), NoValues()))
+    def _given(self, path: str) -> dict[str, JsonValue]:
+        return loaded(self.state.nodes[path].directive.get("inputs", {}), NoValues())
 
     def _outcome(self, path: str) -> Success | Failure:
-        given = loaded(self.state.nodes[path].directive.get("inputs", {}), NoValues())
+        given = self._given(path)
         return Failure("exit", "as asked") if given.get("fail") else Success({"value": given.get("value", 1)})
 
     def _end(self, path: str, outcome: Success | Failure) -> None:
@@ -128,10 +166,11 @@ class Schedule:
     def _moment(self) -> Moment:
         return Moment(self.now, 0.0)
 
-    def _record(self, draft: Draft) -> None:
-        event = Event(self.state.next_seq, self.now, draft.type, draft.node, draft.attempt, draft.data)
-        evolve(self.state, event)
-        self.events.append(event)
+    def _record(self, *drafts: Draft) -> None:
+        for draft in drafts:
+            event = Event(self.state.next_seq, self.now, draft.type, draft.node, draft.attempt, draft.data)
+            evolve(self.state, event)
+            self.events.append(event)
 
 
 @dataclass
