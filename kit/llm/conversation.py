@@ -36,6 +36,7 @@ class Task(TypedDict, total=False):
     """What the melody asks for."""
 
     objective: str
+    generated: bool
     outputs: Outputs
 
 
@@ -63,7 +64,11 @@ async def ask(
     schema = None if asked is None else inlined(asked)
     mark = new_mark()
     prompt, cut = user_prompt(
-        task.get("objective"), parameters["instructions"], inputs, mark, parameters["max_input"]
+        None if task.get("generated") else task.get("objective"),
+        parameters["instructions"],
+        inputs,
+        mark,
+        parameters["max_input"],
     )
     for name in cut:
         context.log(f"input {name!r} was cut to fit max_input", "warning")

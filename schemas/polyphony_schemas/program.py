@@ -43,6 +43,7 @@ class PackageInterface:
     pure: bool = False
     cancellable: bool = False
     run: RunKind | None = None
+    summary: str = ""
 
 
 @dataclass(frozen=True, slots=True)

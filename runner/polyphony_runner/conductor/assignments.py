@@ -92,7 +92,7 @@ def assign(state: RunState, node: Node, context: RunContext, now_ms: int) -> Ass
         package=node.spec.package or "",
         inputs=inputs,
         parameters=parameters,
-        task=task,
+        task=handed_over(task),
         grants=grants,
         places=places,
         limits=replace(limits, timeout_ms=timeout),
@@ -100,6 +100,16 @@ def assign(state: RunState, node: Node, context: RunContext, now_ms: int) -> Ass
         work=context.work,
         allow_unsandboxed=context.allow_unsandboxed,
     )
+
+
+def handed_over(task: JsonObject) -> JsonObject:
+    """What a node gets of its task. Where the inputs of a generated one come from is for the journal alone.
+
+    A result of a pure node would depend on the names of other nodes otherwise.
+    """
+    if task.get("generated") is not True:
+        return task
+    return {name: value for name, value in task.items() if name != "inputs"}
 
 
 def _grants(

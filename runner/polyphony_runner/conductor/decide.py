@@ -86,9 +86,12 @@ def _open(state: RunState, node: Node, moment: Moment) -> Draft:
 def _begin(state: RunState, node: Node, moment: Moment) -> Draft:
     """The join is met: conditions, then the directive; core nodes and scopes start at once."""
     try:
-        conditions = (*((node.spec.when,) if node.spec.when else ()), *node.spec.conditions)
-        if not all(truth(state, node.frame, condition) for condition in conditions):
-            return Draft("node.skipped", node.path)
+        when = node.spec.when
+        if when is not None and not truth(state, node.frame, when):
+            return Draft("node.skipped", node.path, None, {"when": when.source})
+        for condition in node.spec.conditions:
+            if not truth(state, node.frame, condition):
+                return Draft("node.skipped", node.path, None, {"condition": condition.source})
         if (outputs := state.pinned(node.path)) is not None:
             return Draft("node.succeeded", node.path, None, {"outputs": outputs, "pinned": True})
         if (wait := mutexes.wait_for(state, node, moment)) is not None:

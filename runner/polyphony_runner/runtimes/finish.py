@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 from polyphony_runner.artifacts import ArtifactStore
+from polyphony_runner.runtimes.answers import asks_for_diff, misfit
 from polyphony_runner.runtimes.events import EventReader
 from polyphony_runner.runtimes.failures import NodeError
 from polyphony_runner.runtimes.launch import Launched
@@ -48,6 +49,8 @@ async def finish(
         artifacts = await in_thread(collector.free, ports, reader.files)
     outputs = {name: attempt.plan.relative(value) for name, value in outputs.items()}
     result, wrong = check_outputs(ports, outputs, attempt.assignment.task)
+    if wrong is None and asks_for_diff(attempt.assignment):
+        wrong = await in_thread(misfit, ports, result, attempt.assignment)
     if wrong:
         hint = "mend what the node returns, or its outputs in extension.yaml"
         raise NodeError("validation", "PLY3504", wrong, hint=hint, retryable=True)

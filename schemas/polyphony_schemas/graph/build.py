@@ -7,9 +7,10 @@ and what happens on errors.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from polyphony_schemas.graph.assignments import generated_task
 from polyphony_schemas.graph.findings import Findings, join_pointer
 from polyphony_schemas.graph.interface import input_port
 from polyphony_schemas.graph.loops import ScopeNode, inner_sight, read_loop, scope_kind
@@ -73,9 +74,13 @@ class Builder:
             for edge, place in zip(edges, places, strict=True)
         ]
         named = {use.handler for use in handlers}
+        incoming: dict[str, list[Edge]] = {}
+        for edge in edges:
+            incoming.setdefault(edge.target, []).append(edge)
         for name, node in model.nodes.items():
             upstream = _handler_sight(inside, name, handlers).upstream_of(before.get(name, frozenset()))
             nodes[name] = self._finish(nodes[name], node, upstream, join_pointer(pointer, "nodes", name))
+            nodes[name] = self._with_task(nodes[name], node, incoming.get(name, ()))
             nodes[name] = replace(nodes[name], handler=name in named)
             self.features |= _features(nodes[name], self.packages)
         unknown = frozenset(
@@ -130,6 +135,13 @@ class Builder:
         seen = sight.upstream_of({edge.source} | before.get(edge.source, frozenset()))
         when = read_expression(text, seen, join_pointer(place, "when"), self.findings)
         return replace(edge, when=when)
+
+    def _with_task(self, node: GraphNode, model: Step | ScopeNode, edges: Sequence[Edge]) -> GraphNode:
+        """What an extension is to do, where nobody wrote it."""
+        if node.kind != "extension" or not isinstance(model, Step) or model.task is not None:
+            return node
+        interface = interface_of(model, self.packages)
+        return node if interface is None else replace(node, task=generated_task(node, interface, edges))
 
     def _finish(self, node: GraphNode, model: Step | ScopeNode, sight: Sight, pointer: str) -> GraphNode:
         """Permissions and error handling, and what the package declares for itself."""

@@ -58,6 +58,7 @@ def extension_interface(extension: Extension, schemas: Schemas = NO_FILES) -> Pa
         pure=extension.pure,
         cancellable=extension.cancellable,
         run=extension.run.kind,
+        summary=extension.summary or "",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from polyphony_schemas.expressions import typed
+from polyphony_schemas.graph.answers import check_answer
 from polyphony_schemas.graph.model import Port
 from polyphony_schemas.values import JsonObject, JsonValue
 
@@ -40,7 +41,8 @@ def check_outputs(
         accepted[name], wrong = accept(name, value, output_schema(port, task))
         if wrong:
             return outputs, f"the output {wrong}"
-    return accepted, None
+    wrong = check_answer(ports, accepted, task) if task else None
+    return (outputs, wrong) if wrong else (accepted, None)
 
 
 def output_schema(port: Port, task: JsonObject) -> JsonObject:
