@@ -33,8 +33,9 @@ def command(console: Console, run: str, html: bool) -> int:
     document = run_document(folder.run, state)
     if html:
         from polyphony_runner.runs.page import run_page
+        from polyphony_runner.runs.page_facts import page_facts
 
-        click.echo(run_page(folder.record(), document, state), nl=False)
+        click.echo(run_page(folder.record(), document, state, page_facts(folder)), nl=False)
         return 0
     if console.as_json:
         console.document(document)
