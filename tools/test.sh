@@ -4,8 +4,9 @@
 # usage: tools/test.sh [PYTEST WORDS...]
 set -eu
 cd "$(dirname "$0")/.."
-# the browser, what its driver needs, and what the model server needs
-tools/system.sh chromium=chromium libatomic.so.1=libatomic1 libgomp.so.1=libgomp1
+# the browser, what its driver needs, what the model server needs, and the servers of a cluster
+tools/system.sh chromium=chromium libatomic.so.1=libatomic1 libgomp.so.1=libgomp1 \
+  redis-server=redis-server pg_ctlcluster=postgresql
 # Python's own compiled files: without them each of the many processes would compile everything again.
 unset PYTHONDONTWRITEBYTECODE
 light=$(tools/newest_python.sh)

@@ -53,10 +53,12 @@ def cluster_of(console: Console) -> Iterator[Cluster]:
         cluster.close()
 
 
-def run_in_cluster(console: Console, assembled: AssembledRun, *, detach: bool) -> int:
-    """Bring a run into the cluster, and watch it unless ``detach``."""
+def run_in_cluster(
+    console: Console, assembled: AssembledRun, announce: Callable[[], None], *, detach: bool
+) -> int:
+    """Bring a run into the cluster, say so, and watch it unless ``detach``."""
     with cluster_of(console) as cluster:
-        cluster.submit(assembled)
+        cluster.submit(assembled, announce)
         if not cluster.slots():
             console.hint("no worker is there yet: polyphony worker, on any machine of the cluster")
         if detach:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -110,8 +111,8 @@ def command(
     )
     assembled = assemble(request, home, place.packages)
     if executor == "cluster":
-        _announce(console, assembled, unsafe_no_sandbox=unsafe_no_sandbox)
-        return run_in_cluster(console, assembled, detach=detach)
+        announce = partial(_announce, console, assembled, unsafe_no_sandbox=unsafe_no_sandbox)
+        return run_in_cluster(console, assembled, announce, detach=detach)
     session = begin(assembled, home)
     _announce(console, assembled, unsafe_no_sandbox=unsafe_no_sandbox)
     if detach:

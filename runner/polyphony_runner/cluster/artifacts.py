@@ -1,33 +1,23 @@
-"""The artifact store that every machine of a cluster shares: for now a folder that all of them see."""
+"""The artifact store that every machine of a cluster shares: a folder that all of them see, or a bucket."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
-from polyphony_runner.artifacts.store import ArtifactStore, FolderArtifacts
+from polyphony_runner.artifacts.places import open_store
+from polyphony_runner.artifacts.protocol import ArtifactStore
 from polyphony_runner.cluster.errors import ClusterError
 from polyphony_runner.cluster.settings import ClusterSettings
-from polyphony_runner.files import private_folder
+from polyphony_runner.home import Home
 
 
-def open_artifacts(settings: ClusterSettings) -> ArtifactStore:
-    """The store that the settings name; PLY2708 when it cannot be used."""
-    place = settings.artifacts
-    if "://" in place:
-        raise ClusterError(
-            "PLY2708",
-            f"artifacts at {place.partition('://')[0]}://, this version keeps them in a folder",
-            hint="name a folder that every machine of the cluster sees",
-        )
-    folder = Path(place)
+def open_artifacts(settings: ClusterSettings, home: Home) -> ArtifactStore:
+    """The store that the settings name, with copies in this home where it is far; PLY2708 when it cannot be used."""
     try:
-        if not folder.is_absolute():
-            raise ValueError("expected an absolute path")
-        private_folder(folder)
+        return open_store(settings.artifacts, home.cache / "cluster", os.environ)
     except (OSError, ValueError) as error:
         raise ClusterError(
             "PLY2708",
-            f"the artifacts of the cluster in {place!r} cannot be used: {error}",
-            hint="name a folder that every machine of the cluster sees",
+            f"the artifacts of the cluster in {settings.artifacts!r} cannot be used: {error}",
+            hint="name a folder that every machine of the cluster sees, or a bucket: s3://BUCKET/PREFIX",
         ) from error
-    return FolderArtifacts(folder)

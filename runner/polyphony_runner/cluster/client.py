@@ -85,7 +85,7 @@ class Cluster:
         """Connect; PLY2702 when the database cannot be reached, PLY2708 for artifacts that cannot be used."""
         self.settings = settings
         self.home = home
-        self.artifacts = open_artifacts(settings)
+        self.artifacts = open_artifacts(settings, home)
         self.database = Database(settings.database, patience=_PATIENCE)
         self.database.connect()
         self.bell = Doorbell(settings.redis)
@@ -95,10 +95,11 @@ class Cluster:
         self.database.close()
         self.bell.close()
 
-    def submit(self, assembled: AssembledRun) -> None:
+    def submit(self, assembled: AssembledRun, announce: Callable[[], None] = lambda: None) -> None:
         """Bring a run into the cluster: packages first, then its row and its first event at once; and ring.
 
-        PLY2409 for a melody whose locks would not hold there.
+        ``announce`` is called when the run is there and no worker was rung for. PLY2409 for a melody that asks for
+        what only one machine can do.
         """
         refuse_on_a_cluster(assembled.melody)
         folder, record = assembled.folder, assembled.record
@@ -121,8 +122,9 @@ class Cluster:
                 "line": lines[0].decode("ascii"),
             },
         )
-        self.bell.ring([record.run])
         self.mirror(record.run)
+        announce()
+        self.bell.ring([record.run])
 
     def slots(self) -> int:
         """How many places all living workers have together."""

@@ -19,6 +19,7 @@ from polyphony_runner.cluster.doorbell import Doorbell
 from polyphony_runner.cluster.errors import ClusterError
 from polyphony_runner.cluster.executor import ClusterExecutor
 from polyphony_runner.cluster.journal import PgJournal, read_events
+from polyphony_runner.cluster.locks import PgLocks
 from polyphony_runner.cluster.logs import ClusterLogs
 from polyphony_runner.cluster.material import Trees, load_material, load_melody
 from polyphony_runner.cluster.messages import Message
@@ -30,6 +31,7 @@ from polyphony_runner.cluster.slots import Slots
 from polyphony_runner.conductor.conductor import Conductor
 from polyphony_runner.conductor.evolve import evolve
 from polyphony_runner.conductor.executor import Done, Lost, Said
+from polyphony_runner.conductor.lock_keeper import LockKeeper
 from polyphony_runner.conductor.moment import Draft
 from polyphony_runner.conductor.state import RunState
 from polyphony_runner.conductor.storage import ValueStore
@@ -100,6 +102,7 @@ class Conducting:
             values=station.values,
             logs=self.logs,
             put_down=self._may_rest,
+            keeper=LockKeeper(PgLocks(station.database, run, lambda name: name in self.state.shared), run),
             post=partial(post_to_melody, station.database, station.bell, station.values, run),
         )
         self.executor.told = self.conductor.report
@@ -157,7 +160,7 @@ class Conducting:
             return False
         if self.station.draining:
             return True
-        if not state.idle:
+        if not state.idle or state.shared.keys() - self.conductor.keeper.held.keys():
             return False
         return not state.timers or state.timers[0][0] - time.time() * 1000 > _NEAR_MS
 

@@ -8,6 +8,7 @@
 | ``tasks`` | started attempts that any worker may take; a claimed one has an owner and a lease of its own |
 | ``messages`` | what a run's holder has yet to journal: outcomes from other workers, requests from people |
 | ``log_parts`` | log lines of attempts that are not over; sealed logs lie among the artifacts |
+| ``locks`` | which runs hold a lock among runs, or wait for it |
 | ``workers`` | who is there |
 
 No index holds a column that an append changes, so that PostgreSQL updates the row of a run in place (HOT).
@@ -94,6 +95,12 @@ _STEPS: tuple[str, ...] = (
       body text NOT NULL
     );
     CREATE INDEX log_parts_by_attempt ON log_parts (run, node, attempt, id);
+    CREATE TABLE locks (
+      id bigint GENERATED ALWAYS AS IDENTITY,
+      name text NOT NULL,
+      run text NOT NULL REFERENCES runs ON DELETE CASCADE,
+      PRIMARY KEY (name, run)
+    );
     CREATE TABLE workers (
       name text PRIMARY KEY,
       slots integer NOT NULL,

@@ -22,7 +22,12 @@ from polyphony_runner.home import Home
 from polyphony_schemas.errors import FormatError
 from polyphony_schemas.scalars import parse_duration
 
-_PREFIX = "POLYPHONY_CLUSTER_"
+_VARIABLES = {
+    "database": "POLYPHONY_CLUSTER_DATABASE",
+    "redis": "POLYPHONY_CLUSTER_REDIS",
+    "artifacts": "POLYPHONY_CLUSTER_ARTIFACTS",
+    "lease": "POLYPHONY_CLUSTER_LEASE",
+}
 _KEYS = ("database", "redis", "artifacts")
 _LEASE_SECONDS = 30.0
 
@@ -45,16 +50,14 @@ class ClusterSettings:
 def find_settings(home: Home, environ: Mapping[str, str]) -> ClusterSettings | None:
     """The settings of this machine, None when it names no cluster at all; PLY2701 when they are incomplete."""
     found = _configured(home.config)
-    for key in (*_KEYS, "lease"):
-        if value := environ.get(_PREFIX + key.upper()):
-            found[key] = value
+    found |= {key: value for key, name in _VARIABLES.items() if (value := environ.get(name))}
     if not found:
         return None
     if missing := [key for key in _KEYS if key not in found]:
         raise ClusterError(
             "PLY2701",
             f"the cluster is named without its {' and '.join(missing)}",
-            hint=f"set {', '.join(_PREFIX + key.upper() for key in missing)}, or cluster in config.yaml",
+            hint=f"set {', '.join(_VARIABLES[key] for key in missing)}, or cluster in config.yaml",
         )
     lease = _lease(found["lease"]) if "lease" in found else _LEASE_SECONDS
     return ClusterSettings(
@@ -69,7 +72,7 @@ def cluster_settings(home: Home, environ: Mapping[str, str]) -> ClusterSettings:
         raise ClusterError(
             "PLY2700",
             "this machine names no cluster",
-            hint=f"set {', '.join(_PREFIX + key.upper() for key in _KEYS)}, or cluster in {home.config}",
+            hint=f"set {', '.join(_VARIABLES[key] for key in _KEYS)}, or cluster in {home.config}",
         )
     return settings
 
@@ -87,7 +90,7 @@ def _configured(path: Path) -> dict[str, str]:
         return {}
     if isinstance(cluster, Mapping):
         found = {str(key): one for key, one in cluster.items() if isinstance(one, str)}
-        if len(found) == len(cluster) and found.keys() <= {*_KEYS, "lease"}:
+        if len(found) == len(cluster) and found.keys() <= _VARIABLES.keys():
             return found
     raise ClusterError(
         "PLY2701",

@@ -149,9 +149,9 @@ def pending(database: Database, run: str) -> set[tuple[str, int]]:
 
 
 def forget(database: Database, run: str) -> None:
-    """A run is over: nothing of it is to be done or read any more."""
-    for table in ("tasks", "messages", "log_parts"):
-        database.rows(f"DELETE FROM {table} WHERE run = %s", (run,))  # noqa: S608  # one of three names
+    """A run is over or halted: nothing of it is to be done or read any more."""
+    for table in ("tasks", "messages", "log_parts", "locks"):
+        database.rows(f"DELETE FROM {table} WHERE run = %s", (run,))  # noqa: S608  # one of these names
 
 
 def _tell(database: Database, statement: str, worker: str, given: Sequence[tuple[int, str]]) -> list[Wake]:

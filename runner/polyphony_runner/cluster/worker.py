@@ -53,7 +53,7 @@ class Worker:
         """Connect; PLY2702 when the database cannot be reached."""
         database = Database(settings.database)
         database.connect()
-        artifacts = open_artifacts(settings)
+        artifacts = open_artifacts(settings, home)
         trees = Trees(home, artifacts)
         self.station = Station(
             name=(name or worker_name()).replace(":", "-"),

@@ -28,7 +28,7 @@ _RUNS = frozenset(
     }
 )
 # What runs exclude each other by: files of one home, which machines of a cluster do not share.
-_ONE_HOME = frozenset({"mutex of scope melody", "concurrency group"})
+_ONE_HOME = frozenset({"concurrency group"})
 _NOT_ACTED_ON = frozenset({"notify"})
 
 

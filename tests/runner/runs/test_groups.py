@@ -228,12 +228,7 @@ def _assignment(number: int, work: Path) -> Assignment:
     )
 
 
-def test_what_excludes_runs_in_one_home_is_refused_on_a_cluster() -> None:
-    shared = {"name": "site", "scope": "melody"}
-    for melody, named in (
-        (compiled({"a": work(mutex=shared)}), "mutex of scope melody"),
-        (compiled({"a": work()}, config={"concurrency": {"group": "x"}}), "concurrency group"),
-    ):
-        with pytest.raises(RunError, match=named):
-            refuse_on_a_cluster(melody)
-    refuse_on_a_cluster(compiled({"a": work(mutex="m")}))
+def test_a_group_is_refused_on_a_cluster_where_it_would_not_hold() -> None:
+    with pytest.raises(RunError, match="concurrency group"):
+        refuse_on_a_cluster(compiled({"a": work()}, config={"concurrency": {"group": "x"}}))
+    refuse_on_a_cluster(compiled({"a": work(mutex={"name": "site", "scope": "melody"})}))
