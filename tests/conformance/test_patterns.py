@@ -5,6 +5,7 @@ Each case is a melody, what the world does, and the exact set of orders its even
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 
 import pytest
@@ -29,6 +30,14 @@ EXECUTORS = [
     for pattern, case in cases()
     if executor != "sandbox" or pattern.expectation.sandbox
 ]
+
+
+@pytest.fixture(autouse=True)
+def told(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> None:
+    """Which pattern ran in which way, for tools/generate_patterns.py."""
+    given = request.node.callspec.params
+    record_property("pattern", given["pattern"].folder.name)
+    record_property("way", given.get("executor", "schedules"))
 
 
 def check(case: Case, outcome: Outcome) -> None:
