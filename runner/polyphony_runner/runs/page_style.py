@@ -15,6 +15,7 @@ h3{font:400 15px/1.5 system-ui,sans-serif;margin:16px 0 0}p{max-width:72ch}.mute
 .timeline{width:100%;min-width:720px;height:auto;display:block}.staff{stroke:var(--line);stroke-width:1}
 .tick{stroke:var(--line);stroke-width:1;stroke-dasharray:2 4}
 .timeline text{font:13px system-ui,sans-serif;fill:var(--ink)}.timeline .label{fill:var(--muted)}
+.timeline text.failed{fill:var(--bad)}.timeline text.cancelled{fill:var(--warn)}
 .note{fill:var(--operator)}.note.core{fill:var(--core)}
 .note.scope,.note.waiting{fill:var(--paper);stroke:var(--core);stroke-width:1}
 .note.waiting{stroke-dasharray:3 3}.note.running,.note.cached{fill-opacity:.45}

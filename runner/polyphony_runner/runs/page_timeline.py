@@ -12,6 +12,7 @@ from html import escape
 
 from polyphony_runner.conductor.state import Node, RunState
 from polyphony_runner.runs.page_facts import Span
+from polyphony_runner.runs.signs import sign_of
 
 _STAFF_LINES = 5
 _LINE_GAP = 22
@@ -92,7 +93,7 @@ class _Picture:
         for tick in range(0, self.total + 1, step):
             x = self._x(tick)
             parts.append(f"<line class='tick' x1='{x:.1f}' x2='{x:.1f}' y1='0' y2='{height - 20}'/>")
-            if x < _WIDTH - 30:
+            if x < _WIDTH - 60:
                 parts.append(f"<text class='label' x='{x + 3:.1f}' y='{height - 6}'>{_time(tick)}</text>")
         return parts
 
@@ -116,10 +117,18 @@ class _Picture:
         )
         again = f", attempt {span.attempt}" if span.attempt > 1 else ""
         told = f"{span.path}{again}: {span.outcome}, from {_time(span.start)}, {_time(end - span.start)}"
-        return (
+        return self._sign(span, x, width, y) + (
             f"<rect class='note {span.outcome} {escape(kind)}' x='{x:.1f}' y='{y - _NOTE / 2:.1f}' "
             f"width='{width:.1f}' height='{_NOTE}' rx='{_NOTE / 2}'><title>{escape(told)}</title></rect>"
         )
+
+    def _sign(self, span: Span, x: float, width: float, y: float) -> str:
+        """Beside a note that did not come off, so that it does not differ by its colour alone."""
+        status = "failed" if span.outcome == "retrying" else span.outcome
+        if status not in ("failed", "cancelled"):
+            return ""
+        place = x + width + 4 if x + width < _WIDTH - 16 else x - 13
+        return f"<text class='{status}' x='{place:.1f}' y='{y + 4:.0f}'>{sign_of(status)}</text>"
 
     def _x(self, at: int) -> float:
         return self.left + at / self.total * (_WIDTH - self.left - 8)
