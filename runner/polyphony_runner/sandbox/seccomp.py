@@ -18,7 +18,7 @@ AF_INET = 2
 CEILING = 469  # Linux 6.17
 AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
-LOAD, JUMP_EQUAL, JUMP_GREATER, JUMP_SET, RETURN = 0x20, 0x15, 0x25, 0x45, 0x06
+LOAD, AND, JUMP_EQUAL, JUMP_GREATER, JUMP_SET, RETURN = 0x20, 0x54, 0x15, 0x25, 0x45, 0x06
 ALLOW, KILL_PROCESS, ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 EPERM, ENOSYS, EAFNOSUPPORT = 1, 38, 97
 OFFSET_NUMBER, OFFSET_ARCH, OFFSET_ARG0, OFFSET_ARG1 = 0, 4, 16, 24
@@ -106,6 +106,50 @@ NOT_IMPLEMENTED: dict[str, Numbers] = {
 CLONE = (56, 220)
 IOCTL = (16, 29)
 SOCKET = (41, 198)
+SOCKETPAIR = (53, 199)
+SOCKET_TYPE = 0xF  # the rest of the argument are flags
+CONNECTED_FOR_GOOD = (1, 5)  # SOCK_STREAM, SOCK_SEQPACKET
+
+# Level landlock, where the host's files keep their names and its processes may have the program's user id: what
+# changes or watches a file by its name, or bounds and slows another process.
+BY_NAME: dict[str, Numbers] = {
+    "chmod": (90, None),
+    "fchmod": (91, 52),
+    "fchmodat": (268, 53),
+    "fchmodat2": (452, 452),
+    "chown": (92, None),
+    "fchown": (93, 55),
+    "lchown": (94, None),
+    "fchownat": (260, 54),
+    "utime": (132, None),
+    "utimes": (235, None),
+    "futimesat": (261, None),
+    "utimensat": (280, 88),
+    "setxattr": (188, 5),
+    "lsetxattr": (189, 6),
+    "fsetxattr": (190, 7),
+    "setxattrat": (463, 463),
+    "removexattr": (197, 14),
+    "lremovexattr": (198, 15),
+    "fremovexattr": (199, 16),
+    "removexattrat": (466, 466),
+    "file_setattr": (469, 469),
+    "inotify_add_watch": (254, 27),
+    "fanotify_mark": (301, 263),
+    "mq_open": (240, 180),
+    "mq_unlink": (241, 181),
+}
+# allowed where the first argument, a process, is 0: the caller itself
+OWN_PROCESS_ONLY: dict[str, Numbers] = {
+    "prlimit64": (302, 261),
+    "sched_setparam": (142, 118),
+    "sched_setscheduler": (144, 119),
+    "sched_setaffinity": (203, 122),
+    "sched_setattr": (314, 274),
+}
+# allowed where the first two arguments say "one process: the caller"
+OWN_PRIORITY_ONLY: dict[str, Numbers] = {"setpriority": (141, 140)}
+NO_PRIORITY: dict[str, Numbers] = {"ioprio_set": (251, 30)}
 
 Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, operand
 
@@ -137,8 +181,36 @@ def _socket_rule(families: Iterable[int]) -> list[Instruction]:
     return [*body, _return(ERRNO | EAFNOSUPPORT)]
 
 
-def program(machine: str, families: Iterable[int]) -> bytes:
-    """The filter as ``struct sock_filter[]``; ``families`` are the address families socket() may open."""
+def _socketpair_rule() -> list[Instruction]:
+    """Pairs stay pairs: a datagram socket of a pair could still send to any socket file it can name."""
+    body: list[Instruction] = [(LOAD, 0, 0, OFFSET_ARG1), (AND, 0, 0, SOCKET_TYPE)]
+    for kind in CONNECTED_FOR_GOOD:
+        body += [(JUMP_EQUAL, 0, 1, kind), _return(ALLOW)]
+    return [*body, _return(ERRNO | EPERM)]
+
+
+def _zero_or_denied(offsets: Iterable[int]) -> list[Instruction]:
+    body: list[Instruction] = []
+    for offset in offsets:
+        body += [(LOAD, 0, 0, offset), (JUMP_EQUAL, 1, 0, 0), _return(ERRNO | EPERM)]
+    return [*body, _return(ALLOW)]
+
+
+def _on_the_host(column: int) -> list[Instruction]:
+    """What level landlock denies beyond the other levels."""
+    rules = _deny(_numbers({**BY_NAME, **NO_PRIORITY}, column), EPERM)
+    for number in _numbers(OWN_PROCESS_ONLY, column):
+        rules += _guarded(number, _zero_or_denied((OFFSET_ARG0,)))
+    for number in _numbers(OWN_PRIORITY_ONLY, column):
+        rules += _guarded(number, _zero_or_denied((OFFSET_ARG0, OFFSET_ARG1)))
+    return rules
+
+
+def program(machine: str, families: Iterable[int], *, on_host: bool = False) -> bytes:
+    """The filter as ``struct sock_filter[]``; ``families`` are the address families socket() may open.
+
+    ``on_host`` adds what level landlock needs, whose programs see the host's own files and processes.
+    """
     column = list(AUDIT_ARCH).index(machine)
     clone: list[Instruction] = [
         (LOAD, 0, 0, OFFSET_ARG0),
@@ -165,8 +237,10 @@ def program(machine: str, families: Iterable[int]) -> bytes:
         *_deny(_numbers(MACHINE, column), EPERM),
         *_deny(_numbers(SYSTEM_V, column), EPERM),
         *_deny(_numbers(NOT_IMPLEMENTED, column), ENOSYS),
+        *(_on_the_host(column) if on_host else []),
         *_guarded(CLONE[column], clone),
         *_guarded(SOCKET[column], _socket_rule(families)),
+        *_guarded(SOCKETPAIR[column], _socketpair_rule()),
         *_guarded(IOCTL[column], ioctl),
         (JUMP_GREATER, 0, 1, CEILING),
         _return(ERRNO | ENOSYS),
@@ -180,6 +254,6 @@ def supported() -> bool:
     return platform.machine() in AUDIT_ARCH
 
 
-def filter_for(*, network: bool) -> bytes:
+def filter_for(*, network: bool, on_host: bool = False) -> bytes:
     """The filter of this machine: offline no socket() at all, with a grant IPv4 only (towards the proxy)."""
-    return program(platform.machine(), (AF_INET,) if network else ())
+    return program(platform.machine(), (AF_INET,) if network else (), on_host=on_host)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 
 import pytest
 
-from polyphony_runner.sandbox import Endpoint
+from polyphony_runner.sandbox import Endpoint, Mount
 from support.loopback import QuietHandler, on_loopback
 from support.sandbox_box import Box
 
@@ -114,3 +115,27 @@ def test_without_a_grant_there_is_no_proxy_and_no_socket(box: Box) -> None:
     ended = box.python("import socket; socket.create_connection(('127.0.0.1', 3128))")
     assert ended.kind == "exit"
     assert "Address family not supported" in ended.stderr
+
+
+DATAGRAM = """
+import socket, sys
+try:
+    left, _ = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    left.sendto(b"out", "/src/socket")
+    print("sent")
+except OSError as error:
+    print(type(error).__name__)
+"""
+
+
+def test_a_socket_file_in_a_granted_folder_gets_nothing_from_a_pair(box: Box) -> None:
+    shown = box.folder / "shown"
+    shown.mkdir(mode=0o755)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(str(shown / "socket"))
+        (shown / "socket").chmod(0o777)
+        listening.setblocking(False)
+        ended = box.python(DATAGRAM, mounts=(Mount(shown, "/src"),))
+        assert ended.stdout == b"PermissionError\n", ended.stderr
+        with pytest.raises(BlockingIOError):
+            listening.recv(10)

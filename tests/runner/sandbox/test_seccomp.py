@@ -13,12 +13,17 @@ EPERM, ENOSYS, NO_FAMILY = (seccomp.ERRNO | code for code in (1, 38, 97))
 
 
 def verdict(
-    machine: str, number: int, *arguments: int, families: tuple[int, ...] = (), arch: int | None = None
+    machine: str,
+    number: int,
+    *arguments: int,
+    families: tuple[int, ...] = (),
+    arch: int | None = None,
+    on_host: bool = False,
 ) -> int:
     """What the kernel would do."""
     padded = (*arguments, 0, 0, 0, 0, 0, 0)[:6]
     data = struct.pack("<IIQ6Q", number, seccomp.AUDIT_ARCH[machine] if arch is None else arch, 0, *padded)
-    program = list(struct.iter_unpack("<HBBI", seccomp.program(machine, families)))
+    program = list(struct.iter_unpack("<HBBI", seccomp.program(machine, families, on_host=on_host)))
     accumulator = position = 0
     while True:
         code, yes, no, operand = program[position]
@@ -27,6 +32,9 @@ def verdict(
             return int(operand)
         if code == seccomp.LOAD:
             accumulator = struct.unpack_from("<I", data, operand)[0]
+            continue
+        if code == seccomp.AND:
+            accumulator &= operand
             continue
         holds = {
             seccomp.JUMP_EQUAL: accumulator == operand,
@@ -80,6 +88,35 @@ def test_sockets_open_in_the_granted_families_only(machine: str) -> None:
     assert {verdict(machine, number, family) for family in range(50)} == {NO_FAMILY}
     assert verdict(machine, number, 2, families=(2,)) == seccomp.ALLOW
     assert verdict(machine, number, 1, families=(2,)) == NO_FAMILY
+
+
+@pytest.mark.parametrize("machine", ARCHES)
+def test_a_pair_of_sockets_is_one_that_stays_connected(machine: str) -> None:
+    """A datagram socket of a pair can send to any socket file, which a read grant may show."""
+    number = seccomp.SOCKETPAIR[ARCHES.index(machine)]
+    close_on_exec = 0o2000000
+    kinds = {kind: verdict(machine, number, 1, kind | close_on_exec) for kind in range(1, 7)}
+    assert {kind for kind, said in kinds.items() if said == seccomp.ALLOW} == {1, 5}
+    assert {said for kind, said in kinds.items() if kind not in (1, 5)} == {EPERM}
+
+
+@pytest.mark.parametrize("machine", ARCHES)
+def test_on_the_host_files_and_other_processes_are_not_changed_by_name(machine: str) -> None:
+    column = ARCHES.index(machine)
+    for name, pair in (seccomp.BY_NAME | seccomp.NO_PRIORITY).items():
+        if (number := pair[column]) is not None:
+            assert verdict(machine, number, on_host=True) == EPERM, name
+            assert verdict(machine, number) == seccomp.ALLOW, name
+    for name, pair in seccomp.OWN_PROCESS_ONLY.items():
+        number = pair[column]
+        assert number is not None
+        assert verdict(machine, number, 0, on_host=True) == seccomp.ALLOW, name
+        assert verdict(machine, number, 1234, on_host=True) == EPERM, name
+    for pair in seccomp.OWN_PRIORITY_ONLY.values():
+        number = pair[column]
+        assert number is not None
+        assert verdict(machine, number, 0, 0, 5, on_host=True) == seccomp.ALLOW
+        assert {verdict(machine, number, *who, on_host=True) for who in ((0, 7), (1, 0), (2, 0))} == {EPERM}
 
 
 @pytest.mark.parametrize("machine", ARCHES)
