@@ -12,6 +12,7 @@ from polyphony_cli.console import Console
 from polyphony_cli.run_verbs import INTERRUPTED, home_of, tell
 
 if TYPE_CHECKING:
+    from polyphony_runner.artifacts import ArtifactStore
     from polyphony_runner.cluster.client import Cluster
     from polyphony_runner.cluster.settings import ClusterSettings
     from polyphony_runner.runs.assemble import AssembledRun
@@ -39,6 +40,22 @@ def names_cluster(console: Console) -> bool:
     from polyphony_runner.cluster.settings import find_settings
 
     return find_settings(home_of(console), os.environ) is not None
+
+
+def artifacts_of(console: Console) -> ArtifactStore:
+    """The artifacts of this home, and behind them those of the machine's cluster."""
+    from polyphony_runner.artifacts import FolderArtifacts
+    from polyphony_runner.cluster.settings import find_settings
+
+    home = home_of(console)
+    own = FolderArtifacts(home.artifacts)
+    settings = find_settings(home, os.environ)
+    if settings is None:
+        return own
+    from polyphony_runner.artifacts.layered import LayeredArtifacts
+    from polyphony_runner.cluster.artifacts import open_artifacts
+
+    return LayeredArtifacts(own, open_artifacts(settings, home))
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,7 +71,8 @@ def get_artifact(console: Console, artifact: str, output: Path | None) -> int:
     """Write the bytes of an artifact to stdout or to FILE; a folder artifact to the folder FILE."""
     found = _find(console, artifact)
     if output is None and not console.as_json:
-        sys.stdout.buffer.write(found.read())
+        with found.open() as stream:
+            shutil.copyfileobj(stream, sys.stdout.buffer)
         sys.stdout.buffer.flush()
         return 0
     target = output or Path(found.digest)
@@ -135,16 +137,24 @@ def diff_artifacts(console: Console, then: str, now: str) -> int:
     metavar="D",
     help="Keep what is younger, also when nothing refers to it; at least 10m.",
 )
+@click.option("--cluster", is_flag=True, help="Clean up the store of this machine's cluster, not this home.")
 @click.pass_obj
-def collect_artifacts(console: Console, *, dry_run: bool, keep: str) -> int:
+def collect_artifacts(console: Console, *, dry_run: bool, keep: str, cluster: bool) -> int:
     """Remove runs that are over the time of their config.retention, then artifacts that no run or result refers to."""
+    from polyphony_cli.cluster_verbs import cluster_of
     from polyphony_cli.run_verbs import home_of
     from polyphony_runner.artifacts import FolderArtifacts
     from polyphony_runner.runs.collecting import collect
     from polyphony_schemas.scalars import parse_duration
 
-    home = home_of(console)
-    found = collect(home, FolderArtifacts(home.artifacts), grace_ms=parse_duration(keep), dry_run=dry_run)
+    home, grace = home_of(console), parse_duration(keep)
+    if cluster:
+        with cluster_of(console) as shared:
+            from polyphony_runner.cluster.collecting import collect_shared
+
+            found = collect_shared(shared, grace_ms=grace, dry_run=dry_run)
+    else:
+        found = collect(home, FolderArtifacts(home.artifacts), grace_ms=grace, dry_run=dry_run)
     if console.as_json:
         console.document(found.to_json())
         return 0
@@ -159,12 +169,11 @@ def collect_artifacts(console: Console, *, dry_run: bool, keep: str) -> int:
 
 
 def _find(console: Console, address: str) -> Found:
+    from polyphony_cli.cluster_verbs import artifacts_of
     from polyphony_cli.run_verbs import home_of
-    from polyphony_runner.artifacts import FolderArtifacts
     from polyphony_runner.runs.addresses import find
 
-    home = home_of(console)
-    return find(address, home.runs, FolderArtifacts(home.artifacts))
+    return find(address, home_of(console).runs, artifacts_of(console))
 
 
 def _shown(value: object) -> str:

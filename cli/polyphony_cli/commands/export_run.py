@@ -28,15 +28,15 @@ def command(console: Console, *, run: str, output: Path, with_artifacts: bool) -
 
     The file is a Workflow Run RO-Crate too. polyphony verify FILE checks it, without this home and without a network.
     """
+    from polyphony_cli.cluster_verbs import artifacts_of
     from polyphony_cli.run_verbs import home_of, run_folder
-    from polyphony_runner.artifacts import FolderArtifacts
     from polyphony_runner.bundles.writing import export_run
 
     home = home_of(console)
     done = export_run(
         run_folder(console, run),
         home,
-        FolderArtifacts(home.artifacts),
+        artifacts_of(console),
         output,
         with_artifacts=with_artifacts,
     )

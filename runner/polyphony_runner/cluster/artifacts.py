@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 
 from polyphony_runner.artifacts.places import open_store
-from polyphony_runner.artifacts.protocol import ArtifactStore
+from polyphony_runner.artifacts.protocol import CollectableStore
 from polyphony_runner.cluster.errors import ClusterError
 from polyphony_runner.cluster.settings import ClusterSettings
 from polyphony_runner.home import Home
 
 
-def open_artifacts(settings: ClusterSettings, home: Home) -> ArtifactStore:
+def open_artifacts(settings: ClusterSettings, home: Home) -> CollectableStore:
     """The store that the settings name, with copies in this home where it is far; PLY2708 when it cannot be used."""
     try:
         return open_store(settings.artifacts, home.cache / "cluster", os.environ)

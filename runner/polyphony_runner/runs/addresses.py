@@ -8,9 +8,11 @@ those of the run, ``RUN:NODE.PORT/NAME`` a file that such a value names inside, 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from polyphony_runner.artifacts.errors import ArtifactError
 from polyphony_runner.artifacts.export import export, is_folder_artifact, write_file
@@ -35,31 +37,30 @@ class Found:
         """Whether it is a folder artifact."""
         return (self.one is None or self.one.stored) and is_folder_artifact(self.store, self.digest)
 
-    @property
-    def file(self) -> Path | None:
-        """The file that holds it, None for a value within the journal."""
+    @contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """Its bytes, to be read from the beginning."""
         if self.one is not None and self.one.inline is not None:
-            return None
-        if self.one is not None and self.one.path is not None:
-            return self.one.path
-        return self.store.file(self.digest)
+            yield io.BytesIO(self.one.inline)
+            return
+        path = self.one.path if self.one is not None else None
+        with (path or self.store.file(self.digest)).open("rb") as stream:
+            yield stream
 
     def read(self, limit: int | None = None) -> bytes:
         """Its bytes; PLY2305 when there are more than ``limit``."""
-        if self.one is None or self.one.stored:
-            return self.store.read(self.digest, limit=limit)
-        data = self.one.inline if self.one.inline is not None else b""
-        if self.one.path is not None:
-            data = self.one.path.read_bytes()
+        with self.open() as stream:
+            data = stream.read() if limit is None else stream.read(limit + 1)
         if limit is not None and len(data) > limit:
-            raise ArtifactError("PLY2305", f"{self.address} has {len(data)} bytes, the limit is {limit}")
+            raise ArtifactError("PLY2305", f"{self.address} has more than {limit} bytes")
         return data
 
     def write(self, target: Path) -> int:
         """Copy it to ``target`` as ``artifacts.export`` does; gives the bytes written."""
         if self.one is None or self.one.stored:
             return export(self.store, self.digest, target)
-        write_file(io.BytesIO(self.read()), target)
+        with self.open() as stream:
+            write_file(stream, target)
         return target.stat().st_size
 
 

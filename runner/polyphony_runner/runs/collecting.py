@@ -17,13 +17,13 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from polyphony_runner.artifacts.errors import ArtifactError
 from polyphony_runner.artifacts.manifest import DIRECTORY_MEDIA_TYPE, MAX_BYTES, decode
-from polyphony_runner.artifacts.protocol import ArtifactStore, CollectableStore
+from polyphony_runner.artifacts.protocol import ArtifactStore, CollectableStore, Held
 from polyphony_runner.cache.store import FolderResults
 from polyphony_runner.files import exclusive
 from polyphony_runner.home import Home
@@ -123,12 +123,7 @@ def collect(
     home: Home, store: CollectableStore, *, grace_ms: int = GRACE_MS, dry_run: bool = False
 ) -> Collected:
     """Clean up the artifacts of a home; PLY2806 for a grace time under ten minutes."""
-    if grace_ms < LEAST_GRACE_MS:
-        raise ArtifactError(
-            "PLY2806",
-            f"a grace time of {grace_ms // 1000} s, expected at least {LEAST_GRACE_MS // 1000} s",
-            hint="runs that go on now may need what nothing refers to yet; --keep 10m is the least",
-        )
+    check_grace(grace_ms)
     now = time.time()
     with exclusive(home.artifacts / "gc.lock"):
         found = Collected(dry_run)
@@ -137,15 +132,32 @@ def collect(
         roots = _roots(home, store, results, found, int(now * 1000))
         found.results = results.prune(now - CACHE_DAYS * 86400, dry_run=dry_run)
         before = now - grace_ms / 1000
-        for one in held:
-            if one.digest in roots or one.put_at > before:
-                found.kept += 1
-            elif dry_run or store.remove(one.digest, put_before=before):
-                found.artifacts += 1
-                found.size += one.size
-        if not dry_run:
-            store.tidy(roots.__contains__, before=before)
+        sweep(store, held, roots, found, before)
     return found
+
+
+def check_grace(grace_ms: int) -> None:
+    """PLY2806 for a grace time under ten minutes."""
+    if grace_ms < LEAST_GRACE_MS:
+        raise ArtifactError(
+            "PLY2806",
+            f"a grace time of {grace_ms // 1000} s, expected at least {LEAST_GRACE_MS // 1000} s",
+            hint="runs that go on now may need what nothing refers to yet; --keep 10m is the least",
+        )
+
+
+def sweep(
+    store: CollectableStore, held: Iterable[Held], roots: Collection[str], found: Collected, before: float
+) -> None:
+    """Remove what is no root and was last put before a moment (Unix seconds)."""
+    for one in held:
+        if one.digest in roots or one.put_at > before:
+            found.kept += 1
+        elif found.dry_run or store.remove(one.digest, put_before=before):
+            found.artifacts += 1
+            found.size += one.size
+    if not found.dry_run:
+        store.tidy(roots.__contains__, before=before)
 
 
 def _roots(
