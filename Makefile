@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup check fix test demo bench run lock chaos
+.PHONY: help setup check fix test demo bench run lock chaos fuzz
 
 help: ## Show these lines
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ ·/'
@@ -22,3 +22,5 @@ lock: setup ## Rewrite requirements.lock
 	@tools/lock.sh
 chaos: setup ## Kill runs at aimed moments; the report goes to bench/results/chaos.json
 	@.venv/bin/python tools/chaos.py --kills $${KILLS:-100} --seed $${SEED:-7} --mode sandbox --report bench/results/chaos.json
+fuzz: setup ## Play random graphs with failures and kills for so many seconds (FOR=600)
+	@.venv/bin/python tools/fuzz.py --seconds $${FOR:-600}
