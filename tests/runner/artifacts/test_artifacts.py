@@ -13,21 +13,12 @@ from hypothesis import strategies as st
 from polyphony_runner.artifacts import ArtifactError, FolderArtifacts
 from polyphony_runner.artifacts.export import export
 from polyphony_runner.artifacts.manifest import Entry, decode, encode
+from support.artifact_folders import tree
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> FolderArtifacts:
     return FolderArtifacts(tmp_path / "artifacts")
-
-
-def tree(root: Path) -> Path:
-    (root / "a").mkdir(parents=True)
-    (root / "empty").mkdir()
-    (root / "a" / "run.sh").write_text("#!/bin/sh\n")
-    (root / "a" / "run.sh").chmod(0o755)
-    (root / "d.txt").write_text("text")
-    (root / "link").symlink_to("a/run.sh")
-    return root
 
 
 @pytest.mark.parametrize(

@@ -7,36 +7,15 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from polyphony_runner.artifacts import ArtifactError, FolderArtifacts
-from polyphony_runner.artifacts.places import open_store
 from polyphony_runner.artifacts.protocol import CollectableStore
 from polyphony_runner.artifacts.s3 import S3Artifacts
-from support.s3_server import S3Server, s3_server
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[S3Server]:
-    with s3_server() as running:
-        yield running
-
-
-@pytest.fixture(params=["folder", "s3"])
-def store(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> CollectableStore:
-    copies = tmp_path / "artifacts"
-    if request.param == "folder":
-        return open_store(str(copies), tmp_path / "unused", {})
-    running: S3Server = request.getfixturevalue("server")
-    for name, value in running.environ.items():
-        monkeypatch.setenv(name, value)
-    return open_store(f"s3://{running.new_bucket()}/some/prefix", copies, running.environ)
+from support.artifact_folders import tree
 
 
 def test_keeps_bytes_under_their_digest(store: CollectableStore) -> None:
@@ -137,16 +116,6 @@ def test_a_reader_sets_a_limit(store: CollectableStore) -> None:
     assert refused.value.code == "PLY2305"
 
 
-def tree(root: Path) -> Path:
-    (root / "a").mkdir(parents=True)
-    (root / "empty").mkdir()
-    (root / "a" / "run.sh").write_text("#!/bin/sh\n")
-    (root / "a" / "run.sh").chmod(0o755)
-    (root / "d.txt").write_text("text")
-    (root / "link").symlink_to("a/run.sh")
-    return root
-
-
 def test_keeps_a_folder_with_modes_links_and_empty_folders(store: CollectableStore, tmp_path: Path) -> None:
     kept = store.put_directory(tree(tmp_path / "in"))
     laid_out = store.directory(kept.digest)
@@ -185,76 +154,3 @@ def test_refuses_what_is_no_file(store: CollectableStore, tmp_path: Path) -> Non
     for path in (root / "pipe", tmp_path / "to", root / "a", tmp_path / "missing"):
         with pytest.raises(ArtifactError):
             store.put_file(path)
-
-
-def elsewhere(store: CollectableStore, folder: Path) -> S3Artifacts:
-    """The same bucket from a machine that has no copies."""
-    assert isinstance(store, S3Artifacts)
-    return S3Artifacts(store.bucket, FolderArtifacts(folder))
-
-
-bucket_only = pytest.mark.parametrize("store", ["s3"], indirect=True)
-
-
-@bucket_only
-def test_another_machine_finds_files_and_folders(store: CollectableStore, tmp_path: Path) -> None:
-    kept = store.put_directory(tree(tmp_path / "in"))
-    laid_out = elsewhere(store, tmp_path / "other").directory(kept.digest)
-    assert os.access(laid_out / "a" / "run.sh", os.X_OK)
-    assert elsewhere(store, tmp_path / "third").read(kept.digest)[:12] == b'{"artifact":'
-    with pytest.raises(ArtifactError) as refused:
-        elsewhere(store, tmp_path / "fourth").read(kept.digest, limit=9)
-    assert refused.value.code == "PLY2305"
-    with pytest.raises(ArtifactError) as refused:
-        elsewhere(store, tmp_path / "fourth").read("1" * 64)
-    assert refused.value.code == "PLY2301"
-
-
-@bucket_only
-def test_large_files_travel_in_parts(store: CollectableStore, tmp_path: Path) -> None:
-    data = os.urandom(1 << 20) * 20
-    (tmp_path / "large").write_bytes(data)
-    kept = store.put_file(tmp_path / "large")
-    assert kept.size == len(data)
-    with elsewhere(store, tmp_path / "other").file(kept.digest).open("rb") as stream:
-        assert hashlib.file_digest(stream, "sha256").hexdigest() == kept.digest
-
-
-@bucket_only
-def test_reading_brings_back_what_was_moved_aside(store: CollectableStore, tmp_path: Path) -> None:
-    later = time.time() + 60
-    first, second, third = (store.put_bytes(word).digest for word in (b"one", b"two", b"three"))
-    for digest in (first, second, third):
-        assert store.remove(digest, put_before=later)
-    assert elsewhere(store, tmp_path / "other").read(first) == b"one"
-    store.tidy(lambda digest: digest == second, before=later)
-    assert {one.digest for one in store.held()} == {first, second}
-    assert not store.has(third)
-
-
-@pytest.mark.parametrize(
-    ("place", "code"),
-    [("s3://no-such-bucket", "PLY2801"), ("s3:///prefix", "PLY2802"), ("gs://bucket", "PLY2802")],
-)
-def test_says_what_is_wrong_with_a_bucket(
-    place: str, code: str, server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in server.environ.items():
-        monkeypatch.setenv(name, value)
-    with pytest.raises(ArtifactError) as refused:
-        open_store(place, tmp_path, server.environ).put_bytes(b"x")
-    assert refused.value.code == code
-
-
-def test_says_that_nobody_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("polyphony_runner.artifacts.bucket._RETRIES", 0)
-    environ = {
-        "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
-        "AWS_ACCESS_KEY_ID": "a",
-        "AWS_SECRET_ACCESS_KEY": "b",
-    }
-    for name, value in environ.items():
-        monkeypatch.setenv(name, value)
-    with pytest.raises(ArtifactError) as refused:
-        open_store("s3://bucket", tmp_path, environ).put_bytes(b"x")
-    assert refused.value.code == "PLY2800"

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Literal
-
-import pytest
 
 from polyphony_runner.home import Home
 from polyphony_runner.runs.folder import RunFolder, RunRecord
@@ -17,7 +14,6 @@ from polyphony_runner.runs.report import run_document
 from polyphony_runner.runs.session import load_state
 from polyphony_runner.runtimes.protocol import Failure
 from polyphony_schemas.values import RunId
-from support.browser import browser, overflows, page_of
 from support.conductor_graphs import Player, compiled, core, work
 from support.page_runs import HOSTILE, rich_run
 
@@ -101,22 +97,6 @@ def test_nothing_of_a_hostile_run_becomes_markup(tmp_path: Path) -> None:
     assert not tags.seen & {"script", "img", "a", "iframe", "link", "object"}
     assert not any(name.startswith("on") or name in ("src", "href", "style") for name in tags.attributes)
     assert page.count("&lt;script&gt;") > 5
-
-
-@pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
-def test_the_report_is_whole_on_a_phone_and_on_a_desk(
-    tmp_path: Path, width: int, scheme: Literal["light", "dark"]
-) -> None:
-    """In a real browser, from a file, without scripts: nothing is fetched, nothing sticks out."""
-    file = tmp_path / "report.html"
-    file.write_text(report_of(rich_run(tmp_path)))
-    with browser() as running, page_of(running, width=width, scheme=scheme) as (page, complaints):
-        page.goto(file.as_uri())
-        assert (overflows(page), complaints) == (False, [])
-        assert page.locator("svg .note").count() > 10
-        assert page.locator("h2").all_inner_texts()[:2] == ["Why it failed", "Timeline"]
-        page.locator("summary").first.click()
-        assert page.locator("details[open] pre").first.is_visible()
 
 
 def test_many_nodes_share_lines_and_the_rest_is_counted(tmp_path: Path) -> None:
