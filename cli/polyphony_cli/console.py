@@ -142,6 +142,7 @@ def _of_click(error: click.ClickException) -> PolyphonyError:
 _REFUSALS = {
     errno.ENOSPC: "free some space on that disk, then try again",
     errno.EDQUOT: "free some of your quota on that disk, then try again",
+    errno.EFBIG: "raise the limit of the size of files: ulimit -f",
     errno.EROFS: "choose a place that can be written; --home or POLYPHONY_HOME moves Polyphony's own",
     errno.EACCES: "choose a place of yours, or ask for its rights; --home or POLYPHONY_HOME moves Polyphony's own",
     errno.EPERM: "choose a place of yours, or ask for its rights; --home or POLYPHONY_HOME moves Polyphony's own",

@@ -19,7 +19,7 @@ from polyphony_runner.home import Home
 from polyphony_runner.store import PackageStore
 from polyphony_schemas.errors import FormatError, TrustError
 from polyphony_schemas.lock import Lock, LockedPackage, decode_lock, encode_lock
-from polyphony_schemas.names import PackageReference, parse_package
+from polyphony_schemas.names import PackageReference, did_you_mean, parse_package
 from polyphony_schemas.semver import Version
 from polyphony_schemas.values import TreeId
 
@@ -94,15 +94,18 @@ def changing(home: Home, path: Path) -> Iterator[Lock]:
 def find_root(places: list[Path], reference: PackageReference) -> tuple[Path, Lock, str]:
     """The first lock that has the name as a root in that range: its path, the lock, the package's key; PLY6602."""
     name = reference.full_name
+    known: list[str] = []
     for path in places:
         lock = read_lock(path)
+        known += () if lock is None else lock.roots
         root = None if lock is None else lock.roots.get(name)
         if lock is not None and root is not None and reference.range.allows(Version.parse(root.version)):
             return path, lock, f"{name}@{root.version}"
+    meant = did_you_mean(name, (one for one in known if one != name))
     raise ClientError(
         "PLY6602",
         f"{reference if str(reference.range) != '*' else name} is not installed here",
-        hint=f"polyphony install {reference if str(reference.range) != '*' else name}",
+        hint=f"{meant} polyphony install {reference if str(reference.range) != '*' else name}".lstrip(),
         details={"name": name},
     )
 

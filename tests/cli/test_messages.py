@@ -78,6 +78,23 @@ def test_a_mistyped_package_is_answered_with_the_nearest(home: Path, verb: str) 
     assert error["hint"].startswith("did you mean 'acme/loud'? ")
 
 
+def test_a_mistyped_package_to_verify_is_answered_with_the_nearest(home: Path) -> None:
+    said = polyphony(home, "verify", "acme/lowd")
+    assert said.status == 1
+    step = said.json["steps"][-1]
+    assert step["code"] == "PLY5303"
+    assert step["hint"].startswith("did you mean 'acme/loud'?")
+
+
+def test_a_mistyped_melody_to_run_is_answered_with_the_nearest_that_is_installed(home: Path) -> None:
+    assert polyphony(home, "install", "acme/greet", "--global").status == 0
+    error = polyphony(home, "run", "acme/grete").error
+    assert (error["code"], error["hint"]) == (
+        "PLY6602",
+        "did you mean 'acme/greet'? polyphony install acme/grete",
+    )
+
+
 def test_a_mistyped_namespace_is_answered_with_the_nearest(home: Path) -> None:
     error = polyphony(home, "install", "acne/loud").error
     assert (error["code"], error["details"]["step"]) == ("PLY5102", 1)

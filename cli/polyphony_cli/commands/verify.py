@@ -59,7 +59,14 @@ def _tell(console: Console, report: Report | BundleReport) -> int:
 
 def _verify(console: Console, what: str, transport: Transport) -> Report:
     if not looks_like_path(what) and not what.endswith(_FILES):
-        return _verifier(console, transport, Path.cwd(), None).name(parse_package(what))
+        reference = parse_package(what)
+        report = _verifier(console, transport, Path.cwd(), None).name(reference)
+        if report.steps[-1].get("code") == "PLY5303":
+            from polyphony_runner.search_client import nearest_name
+
+            meant = nearest_name(registries_of(console, transport), transport, reference.full_name)
+            report.steps[-1]["hint"] = f"{meant} {report.steps[-1].get('hint') or ''}".strip()
+        return report
     path = _existing(what)
     if path.is_file() and path.suffix == ".lock":
         return _verifier(console, transport, path.absolute().parent, path).whole_lock()

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from polyphony_runner.conductor.assignments import RunContext, assign
+from polyphony_runner.conductor.clock import SteadyClock
 from polyphony_runner.conductor.conclude import conclude
 from polyphony_runner.conductor.decide import decide
 from polyphony_runner.conductor.evolve import evolve
@@ -71,10 +71,6 @@ async def _nobody(signal: Signal) -> int:
     return 0
 
 
-def _wall_clock() -> int:
-    return time.time_ns() // 1_000_000
-
-
 _Message: TypeAlias = Done | Said | Found | Lost | Posted | Request
 
 
@@ -88,11 +84,13 @@ class Conductor:
     context: RunContext
     values: ValueStore
     logs: Logs
-    clock: Callable[[], int] = _wall_clock
+    clock: Callable[[], int] = field(default_factory=SteadyClock)
     luck: Callable[[], float] = field(default=lambda: random.uniform(-1, 1))  # noqa: S311  # spreads retries, no secret
     observer: Observer = field(default=lambda _event, _state: None)
     # Asked whenever nothing can be decided: whether to leave the run as it is, for whoever takes it up next.
     put_down: Callable[[RunState], bool] = field(default=lambda _state: False)
+    # Where a journal shares its commits with others: returns when everything appended is durable.
+    settled: Callable[[], Awaitable[None]] | None = None
     pure: PureNodes = field(default_factory=PureNodes)
     keeper: LockKeeper = field(default_factory=lambda: LockKeeper(MemoryLocks()))
     _batch: list[Event] = field(default_factory=list)
@@ -105,6 +103,11 @@ class Conductor:
     _told: set[str] = field(default_factory=set)
     _progress: dict[str, int] = field(default_factory=dict)
     _interrupting: bool = False
+    _ahead: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        # A journal whose last event lies in the future of this machine: time goes on from there.
+        self._ahead = max(0, self.state.now_ms - self.clock())
 
     async def run(self) -> RunState:
         """Go on until the run finished, halted or was put down; the journal is durable when this returns."""
@@ -133,7 +136,7 @@ class Conductor:
         """Give events their number and time and let the state see them; ``flush`` makes them durable."""
         for draft in drafts:
             data = self.values.outside(draft.data)
-            now = max(self.state.now_ms, self.clock())
+            now = self._now()
             event = Event(self.state.next_seq, now, draft.type, draft.node, draft.attempt, data)
             evolve(self.state, event)
             self._batch.append(event)
@@ -191,6 +194,8 @@ class Conductor:
             more = not self._interrupting and self._decide_batch()
             self._end_interrupt()
             self.flush()
+            if self.settled is not None:
+                await self.settled()
             self._effects()
             if not more:
                 return
@@ -214,8 +219,12 @@ class Conductor:
                 self._found(found)
         return True
 
+    def _now(self) -> int:
+        """Unix milliseconds, never before the last event."""
+        return max(self.state.now_ms, self.clock() + self._ahead)
+
     def _moment(self) -> Moment:
-        now = max(self.state.now_ms, self.clock())
+        now = self._now()
         return Moment(now, self.luck(), self.pure.to_start(self.state), self.keeper.held)
 
     def _prepared(self, draft: Draft) -> Draft:
@@ -267,7 +276,7 @@ class Conductor:
         timeout = None
         held_back = self.state.halting is not None or regaining(self.state, self.keeper.held)
         if self.state.timers and not self._interrupting and not held_back:
-            timeout = max(0.0, (self.state.timers[0][0] - self.clock()) / 1000)
+            timeout = max(0.0, (self.state.timers[0][0] - self._now()) / 1000)
         try:
             async with asyncio.timeout(timeout):
                 await self._wake.wait()

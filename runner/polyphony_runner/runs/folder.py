@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,12 +179,20 @@ class RunFolder:
         return (self.path / CLUSTER_MARK).is_file()
 
     def write(self, record: RunRecord, melody: CompiledMelody) -> None:
-        """Make the folder and keep what resuming needs."""
-        private_folder(self.path)
-        private_folder(self.control)
+        """Make the folder and keep what resuming needs: all of it, or nothing is left."""
         graph = json.dumps(to_json(melody), separators=(",", ":")).encode()
-        write_atomic(self.path / "graph.json", graph)
-        write_atomic(self.path / "run.json", json.dumps(record.to_json(), indent=1).encode() + b"\n")
+        try:
+            private_folder(self.path)
+            private_folder(self.control)
+            write_atomic(self.path / "graph.json", graph)
+            write_atomic(self.path / "run.json", json.dumps(record.to_json(), indent=1).encode() + b"\n")
+        except BaseException:
+            self.discard()
+            raise
+
+    def discard(self) -> None:
+        """Remove what there is of a run that could not be begun."""
+        shutil.rmtree(self.path, ignore_errors=True)
 
     def record(self) -> RunRecord:
         """Where the run came from; PLY2417 when that cannot be read."""

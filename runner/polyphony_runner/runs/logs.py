@@ -56,18 +56,16 @@ class RunLogs:
     def write(self, node: str, attempt: int, at_ms: int, entry: JsonObject) -> None:
         """Add a line: time, node, attempt, level and message."""
         log = self._open.get((node, attempt)) or self._begin(node, attempt)
-        line = log_line({"at": format_time(at_ms), "node": node, "attempt": attempt, **entry})
+        mark: JsonObject = {"at": format_time(at_ms), "node": node, "attempt": attempt}
+        line = log_line({**mark, **entry})
         if log.size + len(line) > MAX_BYTES:
             if log.size <= MAX_BYTES:
                 log.size = MAX_BYTES + 1
-                log.stream.write(
-                    log_line(
-                        {"level": "warning", "message": f"more than {MAX_BYTES} bytes: the rest is dropped"}
-                    )
-                )
+                told = {"level": "warning", "message": f"more than {MAX_BYTES} bytes: the rest is dropped"}
+                log.stream.write(log_line({**mark, **told}))
+                log.lines += 1
             return
         log.stream.write(line)
-        log.stream.flush()
         log.lines += 1
         log.size += len(line)
 
@@ -77,10 +75,11 @@ class RunLogs:
         if log is None:
             return None
         log.stream.close()
-        data = log.path.read_bytes()
-        digest = hashlib.sha256(data).hexdigest()
+        with log.path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            size = stream.tell()
         log.path.rename(self._folder / f"{digest}.jsonl")
-        return {"digest": digest, "lines": log.lines, "bytes": len(data)}
+        return {"digest": digest, "lines": log.lines, "bytes": size}
 
     def close(self) -> None:
         """Close what is still open; the files keep their names."""
@@ -95,7 +94,7 @@ class RunLogs:
             path = self._folder / f"live-{self._number}.jsonl"
             if not path.exists():
                 break
-        log = self._open[node, attempt] = _Open(path, path.open("xb"))
+        log = self._open[node, attempt] = _Open(path, path.open("xb", buffering=0))
         return log
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import signal
 from collections.abc import Callable
 from contextlib import suppress
@@ -26,6 +27,7 @@ from polyphony_runner.conductor.requests import ApproveRequest, SignalRequest
 from polyphony_runner.conductor.state import RunState
 from polyphony_runner.conductor.storage import ValueStore
 from polyphony_runner.home import Home
+from polyphony_runner.journal.errors import JournalError
 from polyphony_runner.journal.file import FileJournal
 from polyphony_runner.packages import Package, PackageTable
 from polyphony_runner.runs import control
@@ -44,6 +46,8 @@ from polyphony_schemas.values import JsonObject, JsonValue, TreeId
 if TYPE_CHECKING:
     from polyphony_runner.runs.trial import SkippingClock
 
+# What a disk says that takes nothing more.
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
 # Makes the runtime of a run once its packages are known.
 RuntimeFactory = Callable[[PackageTable, FolderArtifacts, Path], Runtime]
 
@@ -76,9 +80,27 @@ class Session:
         self, runtime: RuntimeFactory, observer: Observer, cancel: CancelRequest | None = None
     ) -> RunState:
         """Go on until the run is finished or halted; then sign the journal's head. With ``cancel``, to end it."""
-        asyncio.run(self.conduct(runtime, observer, cancel))
-        sign_head(self.folder, self.journal, self.home.keys)
+        try:
+            asyncio.run(self.conduct(runtime, observer, cancel))
+            sign_head(self.folder, self.journal, self.home.keys)
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            raise self._stopped(error) from error
         return self.state
+
+    def _stopped(self, error: OSError) -> RunError:
+        """PLY2851: the machine could not write something of the run. Its journal holds up to there."""
+        run, over = self.folder.run, self.state.finished
+        what = f"{str(error.filename)!r}: " if error.filename is not None else ""
+        return RunError(
+            "PLY2851",
+            f"the run {run!r} {'could not be signed' if over else 'stopped'}: {what}{(error.strerror or str(error)).lower()}",
+            hint=f"make room; the run is over: polyphony show {run}"
+            if over
+            else f"make room, then polyphony resume {run}",
+            details={"run": run, "errno": error.errno},
+        )
 
     async def conduct(
         self,
@@ -211,9 +233,13 @@ class Session:
 
 
 def begin(assembled: AssembledRun, home: Home) -> Session:
-    """Write the first event of a new run; the run exists from here on."""
+    """Write the first event of a new run; the run exists from here on, or nothing is left of it."""
     folder = assembled.folder
-    session = _open(folder, assembled.record, home)
+    try:
+        session = _open(folder, assembled.record, home)
+    except BaseException:
+        folder.discard()
+        raise
     conductor = Conductor(
         state=session.state,
         journal=session.journal,
@@ -222,8 +248,15 @@ def begin(assembled: AssembledRun, home: Home) -> Session:
         values=session.values,
         logs=RunLogs(folder.logs),
     )
-    conductor.record(Draft("run.created", data=created(assembled)))
-    conductor.flush()
+    try:
+        conductor.record(Draft("run.created", data=created(assembled)))
+        conductor.flush()
+    except BaseException as error:
+        session.journal.close()
+        folder.discard()
+        if isinstance(error, JournalError):
+            error.hint = "make room, then run it again: nothing is left of this run"
+        raise
     return session
 
 

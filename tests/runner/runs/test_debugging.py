@@ -147,7 +147,8 @@ def test_show_tells_what_a_node_was_given(runner: Runner, tmp_path: Path) -> Non
     led.go(step=False)
     shown = led.show("b")
     assert isinstance(shown, dict)
-    assert (shown["given"], shown["outputs"]) == ({"inputs": {"n": 2}}, {"value": 3})
+    task = {"generated": True, "objective": "run step", "inputs": {"n": "a.value"}}
+    assert (shown["given"], shown["outputs"]) == ({"inputs": {"n": 2}, "task": task}, {"value": 3})
     for wrong in (lambda: led.show("zz"), lambda: led.stop_at("zz"), lambda: led.set_value("zz.value=1")):
         with pytest.raises(PolyphonyError) as refused:
             wrong()

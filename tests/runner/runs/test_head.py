@@ -25,7 +25,7 @@ def test_two_first_runs_at_once_sign_with_one_key(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(head, "_make", make_in_turn)
     with ThreadPoolExecutor(2) as pool:
-        asked = [pool.submit(head._run_key, tmp_path / "keys") for _ in range(2)]
+        asked = [pool.submit(head.run_key, tmp_path / "keys") for _ in range(2)]
         for future in asked:
             future.add_done_callback(lambda _: one_has_its_key.set())
     assert len({future.result().public_key().public_bytes_raw() for future in asked}) == 1
