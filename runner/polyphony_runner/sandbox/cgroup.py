@@ -3,7 +3,9 @@
 Groups are made below the runner's own (never beside it, so no bound of the machine is left), named after the
 runner's process, removed when the tree is dead; leftovers of killed runners are swept. Two layouts: version 2 with
 delegated controllers, and version 1 (also hybrid), which needs root. Without either, memory is sampled
-(``watch``). Processes are counted by RLIMIT_NPROC at any rate, since each sandbox has a user id of its own; a second
+(``watch``). Moving another process waits until every processor has passed a quiet moment, 10 ms and more; under
+version 1 the thread that starts a sandbox therefore enters the group itself, which waits for nobody, and what it
+starts is born there. Processes are counted by RLIMIT_NPROC at any rate, since each sandbox has a user id of its own; a second
 hierarchy under version 1 would cost 3 ms a start and say nothing more.
 """
 
@@ -37,13 +39,43 @@ class Layout:
     folder: Path | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ControlGroup:
-    """The group of one sandbox; without a folder nothing is bounded here."""
+    """The group of one sandbox; without a folder nothing is bounded here.
+
+    ``bounds_memory`` once the sandbox is in it, if it has a bound.
+    """
 
     version: int = 0
     folder: Path | None = None
     bounds_memory: bool = False
+
+    @contextlib.contextmanager
+    def entered(self) -> Iterator[None]:
+        """What the calling thread starts meanwhile begins inside (version 1; elsewhere nothing happens)."""
+        folder = self.folder if self.version == 1 else None
+        if folder is not None:
+            try:
+                _enter(folder)
+            except OSError:  # ``take`` tries the other way
+                folder = None
+        try:
+            yield
+        finally:
+            if folder is not None:
+                _enter(folder.parent)
+                self.bounds_memory = True
+
+    def take(self, pid: int, limits: Limits) -> None:
+        """See to it that the first process of a sandbox is in the group, or give the group up."""
+        if self.folder is None or self.bounds_memory:
+            return
+        try:
+            (self.folder / "cgroup.procs").write_text(str(pid))
+        except OSError:
+            _remove(self.folder)
+            self.folder = None
+        self.bounds_memory = self.folder is not None and limits.memory is not None
 
     def peak_memory(self) -> int:
         """The most bytes the tree had at one time; 0 when nobody counted."""
@@ -119,19 +151,24 @@ def _end_leftovers(group: Path) -> None:
 
 
 @contextlib.contextmanager
-def control_group(pid: int, limits: Limits, layout: Layout | None = None) -> Iterator[ControlGroup]:
-    """Put ``pid`` into a new group with these bounds, for as long as the context lasts."""
+def control_group(limits: Limits, layout: Layout | None = None) -> Iterator[ControlGroup]:
+    """A new empty group with these bounds, for as long as the context lasts; by its end what was in it must be dead."""
     layout = layout or own_layout()
-    bounded = limits.memory is not None
-    group = None
-    if layout.folder is not None and (bounded or layout.version == 2):
+    folder = None
+    if layout.folder is not None and (limits.memory is not None or layout.version == 2):
         name = f"{PREFIX}-{os.getpid()}-{next(_numbers)}"
-        group = _made(layout.folder / name, pid, _files(layout.version, limits))
+        folder = _made(layout.folder / name, _files(layout.version, limits))
+    group = ControlGroup(layout.version, folder)
     try:
-        yield ControlGroup(layout.version, group, bounds_memory=bounded and group is not None)
+        yield group
     finally:
-        if group is not None:
-            _remove(group)
+        if group.folder is not None:
+            _remove(group.folder)
+
+
+def _enter(folder: Path) -> None:
+    """Move the calling thread; "0" is the one name that needs no lock over all processes of the machine."""
+    (folder / "tasks").write_text("0")
 
 
 def _files(version: int, limits: Limits) -> dict[str, str]:
@@ -143,8 +180,8 @@ def _files(version: int, limits: Limits) -> dict[str, str]:
     return files
 
 
-def _made(group: Path, pid: int, files: dict[str, str]) -> Path | None:
-    """The group with ``pid`` in it, or None where the machine says no."""
+def _made(group: Path, files: dict[str, str]) -> Path | None:
+    """The group, or None where the machine says no."""
     try:
         group.mkdir()
     except OSError:
@@ -153,7 +190,6 @@ def _made(group: Path, pid: int, files: dict[str, str]) -> Path | None:
         for file, value in files.items():
             if file != SWAP_FILE or (group / file).exists():  # a kernel without swap accounting has none
                 (group / file).write_text(value)
-        (group / "cgroup.procs").write_text(str(pid))
     except OSError:
         _remove(group)
         return None

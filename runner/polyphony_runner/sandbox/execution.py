@@ -41,37 +41,40 @@ class Execution(Attended):
         rw = [mount.source for mount in self.ready.mounts if mount.mode == "rw"]
         writable = (work, *(place for place in rw if work not in place.parents))
         self.disk = await asyncio.to_thread(Disk.at, writable, self.spec.limits)
-        process = await self._spawn()
-        try:
+        with control_group(self.spec.limits) as group:
+            process = await self._spawn(group)
             try:
-                await process.wait_created()
-            except (StartError, TimeoutError) as error:
-                return await self._unavailable(process, str(error) or "bubblewrap did not answer")
-            if self.disk is not None:
-                self.disk.pid = process.pid
-            async with AsyncExitStack() as stack:
-                group = stack.enter_context(control_group(process.pid, self.spec.limits))
-                stack.push_async_callback(process.end)
-                limits.apply(
-                    process.pid,
-                    self.spec.limits,
-                    memory=not group.bounds_memory,
-                    processes=self.level != "none",
-                )
-                proxy = await self._network(process, stack)
-                stdout = await self._attend(process, group)
-                return await self._judge(process, group, proxy, stdout)
-        finally:
-            await process.end()
-            process.close()
+                return await self._attended(process, group)
+            finally:
+                await process.end()
+                process.close()
 
-    async def _spawn(self) -> SandboxProcess:
+    async def _attended(self, process: SandboxProcess, group: ControlGroup) -> Exit:
+        try:
+            await process.wait_created()
+        except (StartError, TimeoutError) as error:
+            return await self._unavailable(process, str(error) or "bubblewrap did not answer")
+        if self.disk is not None:
+            self.disk.pid = process.pid
+        group.take(process.pid, self.spec.limits)
+        limits.apply(
+            process.pid,
+            self.spec.limits,
+            memory=not group.bounds_memory,
+            processes=self.level != "none",
+        )
+        async with AsyncExitStack() as stack:
+            proxy = await self._network(process, stack)
+            stdout = await self._attend(process, group)
+            return await self._judge(process, group, proxy, stdout)
+
+    async def _spawn(self, group: ControlGroup) -> SandboxProcess:
         if self.level == "none":
-            return await spawn_supervised(self.spec)
+            return await spawn_supervised(self.spec, group)
         options = argv.build(self.spec, self.level, uid=self.ready.uid, mounts=self.ready.mounts)
         words = argv.payload(self.spec, self.level, uid=self.ready.uid)
         fds = [mount.fd for mount in self.ready.mounts if mount.fd is not None]
-        return await spawn_bwrap(bwrap_path(), options, words, pass_fds=fds)
+        return await spawn_bwrap(bwrap_path(), options, words, group, pass_fds=fds)
 
     async def _network(self, process: SandboxProcess, stack: AsyncExitStack) -> Proxy | None:
         if not self.spec.endpoints or self.level == "none":

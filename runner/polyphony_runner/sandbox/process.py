@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from polyphony_runner.sandbox.argv import Options
+from polyphony_runner.sandbox.cgroup import ControlGroup
 from polyphony_runner.sandbox.leftovers import MARK, runner_mark, sweep_leftovers_once
 from polyphony_runner.sandbox.stdio import readable
 
@@ -143,9 +144,9 @@ class Start:
 
 
 async def spawn(
-    start: Callable[[int, int, int], Start], *, end_signal: int = signal.SIGKILL
+    start: Callable[[int, int, int], Start], group: ControlGroup, *, end_signal: int = signal.SIGKILL
 ) -> SandboxProcess:
-    """Start a process whose program waits for ``release``.
+    """Start a process whose program waits for ``release``, in ``group`` where the machine lets a thread enter it.
 
     ``start`` is told the status descriptor, and both ends of the block pipe, as the process will have them.
     """
@@ -156,16 +157,7 @@ async def spawn(
         (in_r, in_w), (out_r, out_w), (err_r, err_w), (status_r, status_w), (block_r, block_w) = pipes
         asked = start(status_w, block_r, block_w)
         popen = await asyncio.get_running_loop().run_in_executor(
-            _spawner,
-            lambda: subprocess.Popen(
-                asked.words,
-                stdin=in_r,
-                stdout=out_w,
-                stderr=err_w,
-                pass_fds=asked.fds,
-                env=asked.env,
-                cwd=asked.cwd,
-            ),
+            _spawner, _started, asked, (in_r, out_w, err_w), group
         )
     except BaseException:
         for ends in pipes:
@@ -181,8 +173,22 @@ async def spawn(
     )
 
 
+def _started(asked: Start, streams: tuple[int, int, int], group: ControlGroup) -> subprocess.Popen[bytes]:
+    stdin, stdout, stderr = streams
+    with group.entered():
+        return subprocess.Popen(
+            asked.words,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            pass_fds=asked.fds,
+            env=asked.env,
+            cwd=asked.cwd,
+        )
+
+
 async def spawn_bwrap(
-    bwrap: str, options: Options, payload: Sequence[str], *, pass_fds: Sequence[int] = ()
+    bwrap: str, options: Options, payload: Sequence[str], group: ControlGroup, *, pass_fds: Sequence[int] = ()
 ) -> SandboxProcess:
     """Start bubblewrap with these options; takes over their descriptors."""
 
@@ -196,6 +202,6 @@ async def spawn_bwrap(
 
     try:
         await asyncio.get_running_loop().run_in_executor(_spawner, sweep_leftovers_once)
-        return await spawn(start)
+        return await spawn(start, group)
     finally:
         options.close()

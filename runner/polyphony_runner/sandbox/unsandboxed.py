@@ -12,6 +12,7 @@ import signal
 import sys
 from pathlib import Path
 
+from polyphony_runner.sandbox.cgroup import ControlGroup
 from polyphony_runner.sandbox.process import SandboxProcess, Start, spawn
 from polyphony_runner.sandbox.spec import SandboxSpec
 
@@ -30,7 +31,7 @@ def host_path(spec: SandboxSpec, word: str) -> str:
     return word
 
 
-async def spawn_supervised(spec: SandboxSpec) -> SandboxProcess:
+async def spawn_supervised(spec: SandboxSpec, group: ControlGroup) -> SandboxProcess:
     """Start the program below its supervisor, waiting for ``release``."""
     words = [host_path(spec, word) for word in spec.argv]
     env = {"PATH": PATH, "HOME": str(spec.work), "TMPDIR": str(spec.work), "LANG": "C.UTF-8", "TZ": "UTC"}
@@ -42,4 +43,4 @@ async def spawn_supervised(spec: SandboxSpec) -> SandboxProcess:
         return Start(command, (status, block), env, host_path(spec, spec.chdir))
 
     # SIGTERM: the supervisor ends everything below it before it ends itself
-    return await spawn(start, end_signal=signal.SIGTERM)
+    return await spawn(start, group, end_signal=signal.SIGTERM)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from polyphony_runner.sandbox import argv, decide_level, fixes, machine, preflight, run_sandboxed
-from polyphony_runner.sandbox.cgroup import ControlGroup, Layout, control_group, find_layout
+from polyphony_runner.sandbox.cgroup import ControlGroup, Layout, control_group, find_layout, own_layout
 from polyphony_runner.sandbox.doctor import diagnose
 from polyphony_runner.sandbox.errors import SandboxUnavailableError
 from polyphony_runner.sandbox.spec import Level, Limits
@@ -142,6 +143,26 @@ def test_version_2_groups_are_used_where_controllers_are_delegated(tmp_path: Pat
 
 
 def test_without_a_group_nothing_is_claimed() -> None:
-    with control_group(1, Limits(), Layout(0, None)) as group:
+    with control_group(Limits(), Layout(0, None)) as group, group.entered():
+        group.take(1, Limits())
         assert not group.bounds_memory
         assert (group.oom_kills(), group.forks_refused(), group.peak_memory()) == (0, 0, 0)
+
+
+def test_what_a_thread_starts_in_a_version_1_group_begins_there() -> None:
+    layout = own_layout()
+    if layout.version != 1 or layout.folder is None:
+        pytest.skip("this machine has no version 1 group of ours")
+    before = Path("/proc/thread-self/cgroup").read_text()
+    with control_group(Limits()) as group:
+        assert group.folder is not None
+        with group.entered():
+            child = subprocess.Popen(["/bin/sleep", "60"])
+        try:
+            assert (group.folder / "cgroup.procs").read_text().split() == [str(child.pid)]
+            assert group.bounds_memory
+            assert Path("/proc/thread-self/cgroup").read_text() == before
+        finally:
+            child.kill()
+            child.wait()
+    assert not group.folder.exists()

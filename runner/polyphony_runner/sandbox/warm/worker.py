@@ -132,11 +132,11 @@ class Worker:
             payload = argv.payload(spec, self.level, uid=ready.uid)
             mounted = [mount.fd for mount in ready.mounts if mount.fd is not None]
             fds = (theirs.fileno(), *mounted)
-            self.process = await spawn_bwrap(bwrap_path(), options, payload, pass_fds=fds)
+            self.group = stack.enter_context(control_group(spec.limits))
+            self.process = await spawn_bwrap(bwrap_path(), options, payload, self.group, pass_fds=fds)
         stack.push_async_callback(self._end)
         await self.process.wait_created()
-        self.group = stack.enter_context(control_group(self.process.pid, spec.limits))
-        stack.push_async_callback(self.process.end)
+        self.group.take(self.process.pid, spec.limits)
         bounds = replace(spec.limits, cpu=None)  # each call has its own
         limits.apply(self.process.pid, bounds, memory=not self.group.bounds_memory, processes=True)
         if spec.endpoints:
