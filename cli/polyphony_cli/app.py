@@ -57,6 +57,7 @@ VERBS: dict[str, Verb] = {
     "login": Verb("login", "Keep a registry's token", "polyphony login https://registry.example"),
     "whoami": Verb("whoami", "Say who the registry takes you for", "polyphony whoami"),
     "key": Verb("key", "Make and list signing keys", "polyphony key new"),
+    "secret": Verb("secret", "Keep and list the secrets of nodes", "polyphony secret set API_KEY"),
     "registry": Verb("registry", "Add registries; run one", "polyphony registry list"),
     "worker": Verb("worker", "Execute nodes for the cluster of this machine", "polyphony worker --slots 8"),
     "sandbox": Verb("sandbox", "Run a command in a node's sandbox", "polyphony sandbox --read . -- ls -la"),

@@ -14,6 +14,7 @@ from polyphony_cli.console import Console
 
 if TYPE_CHECKING:
     from polyphony_runner.conductor.state import RunState
+    from polyphony_runner.grants.secrets import SecretSource
     from polyphony_runner.home import Home
     from polyphony_runner.packages import PackageSource
     from polyphony_runner.runs.folder import RunFolder
@@ -79,16 +80,31 @@ def execute(console: Console, session: Session) -> int:
         os._exit(INTERRUPTED)
 
     session.on_second_signal, session.notice = leave_at_once, console.say
-    with session, view.around():
-        state = session.execute(sandboxed(session.home), view)
+    with session:
+        runtime = sandboxed(session.home, secrets_of(session))
+        with view.around():
+            state = session.execute(runtime, view)
     return tell(console, session.folder, state)
 
 
-def sandboxed(home: Home) -> RuntimeFactory:
+def secrets_of(session: Session) -> SecretSource:
+    """The secrets of the home; a passphrase is asked for before the first node, when the run may need one."""
+    from polyphony_cli.commands.secret import ask_passphrase
+    from polyphony_runner.grants.secrets import SecretSource
+
+    source = SecretSource.of(session.home, ask_passphrase)
+    if session.record.ceiling.get("secrets") and source.store is not None and source.store.locked:
+        source.store.unlock()
+    return source
+
+
+def sandboxed(home: Home, secrets: SecretSource | None = None) -> RuntimeFactory:
     """The runtime of this machine: everything in the sandbox."""
     from polyphony_runner.runtimes.sandboxed import SandboxedRuntime
 
-    return lambda packages, artifacts, base: SandboxedRuntime(packages, artifacts, home, base=base)
+    return lambda packages, artifacts, base: SandboxedRuntime(
+        packages, artifacts, home, base=base, secrets=secrets
+    )
 
 
 def tell(console: Console, folder: RunFolder, state: RunState) -> int:

@@ -45,6 +45,10 @@ class Keyring(Protocol):
         """Keep a secret."""
         ...
 
+    def delete_password(self, service: str, name: str, /) -> None:
+        """Forget a secret."""
+        ...
+
 
 class Credentials:
     """The logins of one home."""

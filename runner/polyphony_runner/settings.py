@@ -3,6 +3,7 @@
 ```yaml
 concurrency: {machine: 4}                 # nodes of all runs of this home at once
 usage: {trusted: [polyphony/*, acme/*]}   # whose reports of tokens and USD are believed
+secrets: {TOKEN: value}                   # the last place where secrets are looked for; the file has to be 0600
 ```
 
 ``cluster`` is read by ``cluster.settings``. The file is read only when it is there, so that an ordinary start stays light.
@@ -20,7 +21,7 @@ from polyphony_runner.runs.places import MachinePlaces
 from polyphony_schemas.values import JsonValue
 
 _KNOWN = {"concurrency": {"machine"}, "usage": {"trusted"}}
-_OTHERS = frozenset({"cluster"})
+_OTHERS = frozenset({"cluster", "secrets"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +38,7 @@ class Settings:
 
 def read_settings(home: Home) -> Settings:
     """The settings of a home; PLY2651 when the file says something else."""
-    if not home.config.is_file():
-        return Settings()
-    from polyphony_schemas.yaml12 import read_yaml
-
-    written = home.config.read_bytes()
-    if not written.strip():
-        return Settings()
-    document = read_yaml(written, str(home.config))
-    value = document.value
-    if document.problems or not isinstance(value, Mapping):
-        raise _refused(home, "it is no map in YAML")
+    value = _written(home)
     for name in value.keys() - _KNOWN.keys() - _OTHERS:
         raise _refused(home, f"{name!r} is no setting, expected {', '.join(sorted({*_KNOWN, *_OTHERS}))}")
     found = {name: _part(home, name, value.get(name)) for name in _KNOWN}
@@ -60,6 +51,38 @@ def read_settings(home: Home) -> Settings:
             home, f"usage.trusted is {trusted!r}, expected a list of OWNER/NAME, with * for a part"
         )
     return Settings(machine, tuple(str(one) for one in trusted))
+
+
+def configured_secrets(home: Home) -> Mapping[str, str]:
+    """``secrets`` of ``config.yaml``; PLY2651 for anything but texts, PLY3710 when others may read the file."""
+    found = _written(home).get("secrets")
+    if found is None:
+        return {}
+    mode = home.config.stat().st_mode
+    if mode & 0o077:
+        raise ClientError(
+            "PLY3710",
+            f"others may read {home.config}, which holds secrets (mode {mode & 0o777:04o}, expected 0600)",
+            hint=f"chmod 600 {home.config}; if others use this machine, replace the secrets",
+        )
+    if not isinstance(found, Mapping) or not all(isinstance(one, str) for one in found.values()):
+        raise _refused(home, "secrets is no map of texts")  # never the value: it may hold some
+    return {name: str(value) for name, value in found.items()}
+
+
+def _written(home: Home) -> Mapping[str, JsonValue]:
+    if not home.config.is_file():
+        return {}
+    from polyphony_schemas.yaml12 import read_yaml
+
+    written = home.config.read_bytes()
+    if not written.strip():
+        return {}
+    document = read_yaml(written, str(home.config))
+    value = document.value
+    if document.problems or not isinstance(value, Mapping):
+        raise _refused(home, "it is no map in YAML")
+    return value
 
 
 def _part(home: Home, name: str, value: JsonValue) -> Mapping[str, JsonValue]:

@@ -17,7 +17,7 @@ ONE = Login("one.example", "https://one.example", TOKEN)
 
 
 class MemoryKeyring:
-    """The two calls of a keyring, in memory."""
+    """The calls of a keyring, in memory."""
 
     def __init__(self) -> None:
         self.kept: dict[tuple[str, str], str] = {}
@@ -27,6 +27,9 @@ class MemoryKeyring:
 
     def set_password(self, service: str, name: str, secret: str, /) -> None:
         self.kept[service, name] = secret
+
+    def delete_password(self, service: str, name: str, /) -> None:
+        del self.kept[service, name]
 
 
 def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Masking granted secrets in everything a node says, in every form in which programs like to print them.
 
-Forms: raw, JSON-escaped, ``repr``, percent-encoded (both ways), hexadecimal (both cases), base64 and base64url at
-their three alignments. One expression, longest form first; a stream holds back one byte less than the longest
+Forms: raw, JSON-escaped (also with ``\\/``, or ``< > &`` as escapes), ``repr``, HTML-escaped, percent-encoded (both ways,
+both cases), hexadecimal (both cases), base64 and base64url at their three alignments; of a secret of several lines also
+each longer line in these forms, as logs come line by line. One expression, longest form first; a stream holds back one byte less than the longest
 form, so a secret that is split over two chunks is still seen. A seat belt: the boundary is the network grant.
 
 >>> Masker({"TOKEN": b"s3cret-value"}).text("the token is s3cret-value, in base64 czNjcmV0LXZhbHVl")
@@ -11,6 +12,7 @@ form, so a secret that is split over two chunks is still seen. A seat belt: the 
 from __future__ import annotations
 
 import base64
+import html
 import json
 import math
 import re
@@ -20,6 +22,8 @@ from urllib.parse import quote, quote_plus
 from polyphony_schemas.values import JsonValue
 
 MASK = "***"
+_LINE = 8  # a shorter line of a longer secret may stand anywhere
+_ESCAPE = re.compile(r"%[0-9A-F]{2}")
 
 
 class Masker:
@@ -28,7 +32,7 @@ class Masker:
     def __init__(self, secrets: Mapping[str, bytes], *, also: Sequence[str] = ()) -> None:
         forms: set[bytes] = set()
         for value in (*secrets.values(), *(text.encode() for text in also)):
-            for bare in {value, value.strip()}:
+            for bare in {value, value.strip(), *_lines(value)}:
                 forms.update(form for form in _forms(bare) if len(form) >= 4)
         ordered = sorted(forms, key=lambda form: (-len(form), form))
         self.longest = len(ordered[0]) if ordered else 0
@@ -101,8 +105,9 @@ def _forms(value: bytes) -> Iterator[bytes]:
     yield value
     yield value.hex().encode()
     yield value.hex().upper().encode()
-    yield quote(value, safe="").encode()
-    yield quote_plus(value).encode()
+    for quoted in (quote(value, safe=""), quote(value), quote_plus(value)):
+        yield quoted.encode()
+        yield _ESCAPE.sub(lambda found: found[0].lower(), quoted).encode()
     for padding in range(3):
         plain = base64.b64encode(bytes(padding) + value)
         first, last = math.ceil(8 * padding / 6), 8 * (padding + len(value)) // 6
@@ -117,3 +122,13 @@ def _forms(value: bytes) -> Iterator[bytes]:
         return
     for escaped in (json.dumps(text), json.dumps(text, ensure_ascii=False), repr(text), repr(value)[1:]):
         yield escaped[1:-1].encode()
+    plainly = json.dumps(text)[1:-1]
+    yield plainly.replace("/", "\\/").encode()
+    yield plainly.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026").encode()
+    yield html.escape(text).encode()
+
+
+def _lines(value: bytes) -> set[bytes]:
+    """The lines of a secret that are worth masking alone; not the frame of a PEM file, which says nothing."""
+    bare = (line.strip() for line in value.splitlines())
+    return {line for line in bare if len(line) >= _LINE and not line.startswith(b"-----")}

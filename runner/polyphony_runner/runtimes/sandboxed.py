@@ -80,7 +80,7 @@ class SandboxedRuntime:
         self._artifacts = artifacts
         self._base = base or Path.cwd()
         self._level = level
-        self._secrets = secrets or SecretSource(home.root / "secrets")
+        self._secrets = secrets or SecretSource.of(home)
         self._index = index or PackageIndex()
         self._environments = Environments(home.environments, self._index)
         self._boundaries = Boundaries.of(home.root)

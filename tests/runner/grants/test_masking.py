@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
+import re
 import urllib.parse
 from pathlib import Path
 
@@ -23,6 +25,10 @@ FORMS = [
     repr(SECRET)[1:-1],
     urllib.parse.quote(SECRET, safe=""),
     urllib.parse.quote_plus(SECRET),
+    urllib.parse.quote(SECRET),
+    re.sub("%..", lambda escape: escape[0].lower(), urllib.parse.quote(SECRET, safe="")),
+    json.dumps(SECRET)[1:-1].replace("/", "\\/"),
+    html.escape(SECRET),
     SECRET.encode().hex(),
     SECRET.encode().hex().upper(),
     *(base64.b64encode(b"user:"[:count] + SECRET.encode()).decode() for count in range(6)),
@@ -52,6 +58,20 @@ def test_a_stream_masks_what_the_whole_would(parts: list[str], data: st.DataObje
     for form in FORMS[:8]:
         assert form.encode() not in out
     assert out == masker.data(whole)
+
+
+def test_a_secret_of_several_lines_is_masked_line_by_line() -> None:
+    pem = b"-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIA\nshort\n-----END PRIVATE KEY-----\n"
+    masker = Masker({"KEY": pem})
+    assert masker.text("log: MC4CAQAwBQYDK2VwBCIEIA") == "log: ***"
+    assert masker.text("-----BEGIN PRIVATE KEY----- short") == "-----BEGIN PRIVATE KEY----- short"
+    assert masker.data(b"x" + pem + b"y") == b"x***y"
+
+
+def test_escapes_of_other_languages_are_masked() -> None:
+    masker = Masker({"S": b"a<b>&c/d-word"})
+    for form in ("a\\u003cb\\u003e\\u0026c/d-word", "a&lt;b&gt;&amp;c/d-word", "a<b>&c\\/d-word"):
+        assert masker.text(f"[{form}]") == "[***]"
 
 
 def test_names_and_numbers_are_masked_too() -> None:
