@@ -103,7 +103,8 @@ class HandledWorld(World):
     def record(self, draft: Draft) -> None:
         super().record(draft)
         node = self.state.nodes.get(draft.node or "")
-        if draft.type == "node.succeeded" and node is not None and _can_be_undone(node):
+        executed = draft.type == "node.succeeded" and draft.attempt is not None
+        if executed and node is not None and _can_be_undone(node):
             self.completed.append((node.path, draft.attempt))
         if draft.type == "undo.started":
             assert (draft.node, draft.attempt) == self.completed[-1 - len(self.undone)]

@@ -177,6 +177,8 @@ class Oracle:
         if by is not None:
             assert life.fallbacks and by == life.fallbacks[-1]
             assert self.handlers[str(by)].final == "succeeded"
+        elif event.data.get("cached") is True:
+            assert life.spec.pure and life.permit and not life.running
         else:
             assert life.running, f"{path} succeeds without having started"
         if isinstance(event.data.get("stop"), Mapping):

@@ -28,7 +28,7 @@ ANY = Port({}, required=False)
 
 
 def expression(text: str) -> Expression:
-    return compile_expression(text, nodes=_NODES, names=("round", "done"))
+    return compile_expression(text, nodes=_NODES, names=("round", "done", "state"))
 
 
 def template(text: str) -> Template:
@@ -127,6 +127,8 @@ def _node(random: Random, name: str, depth: int) -> GraphNode:
         return _melody_node(name, join, on_error, package)
     if 0.7 < draw < 0.85:
         return _waiting(random, name, join, on_error)
+    if 0.85 < draw < 0.9:
+        return _switch(random, name, join, on_error)
     if draw < 0.35:
         uses = random.choice(["set", "merge", "raise", "stop"] if depth else ["set", "merge", "raise"])
         values = {
@@ -152,6 +154,25 @@ def _node(random: Random, name: str, depth: int) -> GraphNode:
         join=join,
         on_error=on_error,
         when=condition,
+        pure=random.random() < 0.3,
+    )
+
+
+def _switch(random: Random, name: str, join: Join, on_error: OnError) -> GraphNode:
+    """A choice between the port ``value``, which connections know, and another one."""
+    cases = {"value": "value > 1", "other": random.choice(["value == 0", "1 / 0 == 1"])}
+    expressions: dict[tuple[str | int, ...], Expression] = {
+        (port,): compile_expression(text, nodes=(), names=("value",)) for port, text in cases.items()
+    }
+    return GraphNode(
+        name,
+        "core",
+        uses="core/switch",
+        values={"value": Template(random.randint(0, 2)), "cases": Template(dict(cases), expressions)},
+        inputs=CORE["switch"].inputs,
+        outputs=dict.fromkeys((*cases, "default"), ANY),
+        join=join,
+        on_error=on_error,
     )
 
 
@@ -181,6 +202,14 @@ def _waiting(random: Random, name: str, join: Join, on_error: OnError) -> GraphN
     )
 
 
+def _state(random: Random) -> dict[str, Any]:
+    """Nothing, or a state that counts the rounds, and sometimes cannot."""
+    if random.random() < 0.5:
+        return {}
+    following = template(random.choice(["state.n + 1", "state.n + 1", "1 / state.n"]))
+    return {"state": {"n": Template(0)}, "next": {"n": following}}
+
+
 def _scope(random: Random, name: str, depth: int, join: Join, on_error: OnError) -> GraphNode:
     body = _graph(random, random.randint(1, 3), depth + 1)
     inner = next(iter(body.nodes))
@@ -196,6 +225,7 @@ def _scope(random: Random, name: str, depth: int, join: Join, on_error: OnError)
             rest=random.choice(["cancel", "ignore"]),
             open=random.random() < 0.2,
             max=random.choice([5, 12]),
+            parallel_from=random.choice([None, None, template("1 + 1"), template("0")]),
         )
     elif kind == "block":
         loop = Loop(budget_wall_ms=random.choice([None, None, 150]))
@@ -206,6 +236,7 @@ def _scope(random: Random, name: str, depth: int, join: Join, on_error: OnError)
             condition=expression(text),
             on_max=random.choice(["fail", "accept"]),
             budget_wall_ms=random.choice([None, None, 150]),
+            **_state(random),
         )
     outputs = {"value": template(f"{inner}.value")} if "value" in body.nodes[inner].outputs else {}
     return GraphNode(

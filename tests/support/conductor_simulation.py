@@ -34,12 +34,13 @@ class World:
     chaos: bool = True
     events: list[Event] = field(default_factory=list)
     now: int = 1000
+    missed: dict[str, None] = field(default_factory=dict)
     state: RunState = field(init=False)
 
     def __post_init__(self) -> None:
         self.state = RunState(self.melody, NoValues())
-        self.record(Draft("run.created"))
-        self.record(Draft("run.started"))
+        self.record(Draft("run.created", data={"cache": self.random.random() < 0.5}))
+        self.record(Draft("run.started", data=self.stops()))
 
     def record(self, draft: Draft) -> None:
         event = Event(self.state.next_seq, self.now, draft.type, draft.node, draft.attempt, draft.data)
@@ -47,7 +48,13 @@ class World:
         self.events.append(event)
 
     def moment(self) -> Moment:
-        return Moment(self.now, self.random.uniform(-1, 1))
+        return Moment(self.now, self.random.uniform(-1, 1), self.missed)
+
+    def stops(self) -> dict[str, JsonValue]:
+        """Where the run is to halt before a node begins: mostly nowhere."""
+        if not self.chaos or self.random.random() < 0.9:
+            return {}
+        return self.random.choice([{"step": True}, {"breakpoints": ["n0", "n1/n0"]}])
 
     def replayed(self) -> RunState:
         state = RunState(self.melody, NoValues())
@@ -72,13 +79,15 @@ class World:
     def act(self) -> None:
         """Something happens outside: an outcome, time, a person, a crash."""
         draw = self.random.random()
-        if self.chaos and draw < 0.05:
+        if self.state.status == "halted" or (self.chaos and draw < 0.05):  # halted at a breakpoint
             self.crash()
         elif self.chaos and draw < 0.08:
             self.interrupt()
         elif self.chaos and draw < 0.1 and self.state.ending is None:
             paths = [None, *self.state.nodes, *(path for path in self.state.frames if path)]
             self.record(Draft("run.cancelling", self.random.choice(paths), None, {"reason": "requested"}))
+        elif unknown := [path for path in self.state.lookups if path not in self.missed]:
+            self.look_up(self.random.choice(unknown))
         elif self.state.interrupts and self.random.random() < 0.7:
             self.finish(next(iter(self.state.interrupts)), Failure("cancelled", "", retryable=False))
         elif self.state.running and (not self.state.timers or self.random.random() < 0.8):
@@ -111,6 +120,14 @@ class World:
             assert completed is not None
             self.record(completed)
 
+    def look_up(self, path: str) -> None:
+        """The cache knows the result of a pure node, or does not."""
+        if self.random.random() < 0.5:
+            self.missed[path] = None
+        else:
+            data: dict[str, JsonValue] = {"outputs": {"value": 2}, "cached": True, "key": "k"}
+            self.record(Draft("node.succeeded", path, None, data))
+
     def outcome(self) -> Success | Failure:
         if self.random.random() < 0.7:
             return Success({"value": self.random.randint(0, 3)} if self.random.random() < 0.8 else {})
@@ -127,7 +144,8 @@ class World:
         assert again.facts() == self.state.facts()
         self.state = again
         self.now += 100
-        self.record(Draft("run.resumed"))
+        self.missed = {}
+        self.record(Draft("run.resumed", data=self.stops()))
 
     def interrupt(self) -> None:
         for path, attempt in list(self.state.running.items()):
