@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from polyphony_runner.bundles.layout import CONTENTS, Contents, Listed
+from polyphony_runner.bundles.layout import CONTENTS, UNLISTED, Contents, Listed
+from polyphony_runner.bundles.provenance import sign
 from polyphony_runner.bundles.writing import export_run
 from polyphony_runner.journal.file import FileJournal
 from polyphony_runner.runs.folder import RunFolder
@@ -48,13 +50,15 @@ def write_files(files: Files, target: Path) -> Path:
 
 def forged(runs: ArtifactRuns, bundle: Path, change: Callable[[Files], None]) -> Path:
     """A bundle changed by somebody who also wrote the table of contents and the provenance anew, with a key of theirs."""
-    from polyphony_runner.bundles.layout import UNLISTED
-    from polyphony_runner.bundles.provenance import sign
-
     files = files_of(bundle)
     change(files)
+    return forged_files(files, runs.folder)
+
+
+def forged_files(files: Files, folder: Path) -> Path:
+    """A bundle of these files, its table of contents and provenance made to fit them."""
     contents = Contents.decode(files[CONTENTS])
-    key = run_key(runs.folder / "their-keys")
+    key = run_key(folder / "their-keys")
     listed = {
         name: (hashlib.sha256(data).hexdigest(), len(data))
         for name, data in files.items()
@@ -71,11 +75,9 @@ def forged(runs: ArtifactRuns, bundle: Path, change: Callable[[Files], None]) ->
     made = Contents(
         contents.run, contents.by, key.public_key().public_bytes_raw(), listed, artifacts, contents.logs
     ).encode()
-    import base64
-
     envelope = json.loads(files["provenance.json"])
     statement = json.loads(base64.b64decode(envelope["payload"]))
     statement["subject"][0]["digest"]["sha256"] = hashlib.sha256(made).hexdigest()
     return write_files(
-        {**files, CONTENTS: made, "provenance.json": sign(statement, key)}, bundle.with_name("forged.zip")
+        {**files, CONTENTS: made, "provenance.json": sign(statement, key)}, folder / "forged.zip"
     )

@@ -69,9 +69,10 @@ class PageFacts:
 
 def page_facts(folder: RunFolder) -> PageFacts:
     """The facts of a run on disk."""
-    facts = facts_of_events(read_journal(folder.journal))
-    facts.artifacts = produced_by(folder)
-    facts.logs, facts.more_logs = _logs(folder.logs, list(read_journal(folder.journal)))
+    events = list(read_journal(folder.journal))
+    facts = facts_of_events(events)
+    facts.artifacts = produced_by(folder, events)
+    facts.logs, facts.more_logs = _logs(folder.logs, events)
     return facts
 
 

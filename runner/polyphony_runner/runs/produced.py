@@ -8,7 +8,7 @@ runs can be told from their digests alone.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -70,10 +70,12 @@ class Produced:
         }
 
 
-def produced_by(folder: RunFolder) -> list[Produced]:
-    """Everything of a run, by category, then in the order of its journal."""
+def produced_by(folder: RunFolder, events: Sequence[Event] | None = None) -> list[Produced]:
+    """Everything of a run, by category, then in the order of its journal; ``events`` when that was read already."""
     found: list[Produced] = []
-    for event in read_journal(folder.journal):
+    if events is None:
+        events = list(read_journal(folder.journal))
+    for event in events:
         match event.type:
             case "run.created":
                 found += given(event)
@@ -82,7 +84,7 @@ def produced_by(folder: RunFolder) -> list[Produced]:
                 found += _free(event)
             case "run.finished":
                 found += made(event)
-    found += _metadata(folder)
+    found += _metadata(folder, events)
     return sorted(found, key=lambda one: CATEGORIES.index(one.category))
 
 
@@ -135,12 +137,12 @@ def _free(event: Event) -> Iterator[Produced]:
         yield _file("intermediates", event.node, None, reference)
 
 
-def _metadata(folder: RunFolder) -> Iterator[Produced]:
+def _metadata(folder: RunFolder, events: Sequence[Event]) -> Iterator[Produced]:
     for name, media_type in _METADATA.items():
         path = folder.path / name
         if path.is_file():
             yield _document(path, None, name, media_type)
-    for event in read_journal(folder.journal):
+    for event in events:
         log = event.data.get("log")
         if isinstance(log, dict) and (path := folder.logs / f"{log['digest']}.jsonl").is_file():
             yield _document(path, event.node, f"logs/{path.name}", "application/jsonl")
