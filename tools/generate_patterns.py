@@ -29,8 +29,13 @@ the conformance suite by `tools/generate_patterns.py`; `make test` runs the same
 Beside each melody lies `expect.yaml`: what goes in, what the world does meanwhile (signals, cancels, nodes that are held back), what comes out, and the
 exact set of orders that the events of the run may have. A journal with any other order fails. *local* is the Conductor in one process with its journal on
 disk, *cluster* PostgreSQL, Redis and three workers, *sandbox* real boxes for the nodes, where they prove something more. *schedules* plays the pure core
-under hundreds of schedules drawn at random: each order that comes must be allowed, and two events that the expectation leaves unordered must be seen in both
-orders.
+under schedules drawn at random: each order that comes must be allowed, and two events that the expectation leaves unordered must be seen in both orders.
+
+```
+polyphony run ./tests/conformance/patterns/01-sequence --override conformance/act=tests/conformance/act
+```
+
+plays one by hand (not those in which nodes are held back: the suite has its own program for that).
 """
 TAIL = """A pattern that says *none* cannot be drawn in a melody:
 """
