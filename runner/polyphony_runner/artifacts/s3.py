@@ -28,6 +28,7 @@ _CONFIRMED_SECONDS = 300.0
 # A smaller object is put again without asking first: one request in place of two.
 _ASK_BYTES = 64 << 10
 _PARALLEL = 8
+_MOST_CONFIRMED = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,8 @@ class S3Artifacts:
             return
         if size <= _ASK_BYTES or self.bucket.head(_key(digest)) is None:
             self.bucket.put(_key(digest), self.local.checked(digest, executable=executable))
+        if len(self._confirmed) >= _MOST_CONFIRMED:
+            self._confirmed.clear()
         self._confirmed[digest] = time.monotonic()
 
     def _fetch(self, digest: str, *, executable: bool = False) -> Path:
