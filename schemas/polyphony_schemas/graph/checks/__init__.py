@@ -14,6 +14,7 @@ from polyphony_schemas.graph.checks.handlers import check_handlers
 from polyphony_schemas.graph.checks.joins import check_joins
 from polyphony_schemas.graph.checks.ports import check_melody_ports, check_ports
 from polyphony_schemas.graph.checks.scopes import check_scopes, check_size
+from polyphony_schemas.graph.checks.secret_flow import check_secret_flow
 from polyphony_schemas.graph.checks.taking_back import check_taking_back
 from polyphony_schemas.graph.checks.uses import check_uses
 from polyphony_schemas.graph.findings import Findings
@@ -37,3 +38,4 @@ def check_melody(checked: Checked, findings: Findings) -> None:
         check_taking_back(scope, findings)
         check_grants(scope, checked, findings)
     check_ceiling(checked, findings)
+    check_secret_flow(checked, findings)

@@ -79,7 +79,9 @@ def _check_needs(scope: Scope, node: GraphNode, needs: Declared, ceiling: Grants
     own = _named(scope, node.id)
     for key in PERMISSION_KEYS:
         declared = needs.get(key, ())
-        if key in own and own[key] and not declared:
+        # A secret that is named where the network is says that it may go there (secret_flow).
+        allows = key == "secrets" and bool(own.get("network"))
+        if key in own and own[key] and not declared and not allows:
             findings.warning(
                 UNUSED_GRANT,
                 scope.node_pointer(node.id, "permissions", key),
