@@ -49,7 +49,8 @@ def list_artifacts(console: Console, run: str, category: str | None) -> int:
         return 0
     for one in found:
         place = ".".join(word for word in (one.node, one.port) if word)
-        console.line(f"{one.category:<13}  {one.digest[:16]}  {one.size:>10}  {place or '–'}  {one.name}")
+        told = f"{one.category:<13}  {one.size:>10}  {place or '–'}  {one.name}"
+        console.line(f"{told}  {one.digest}")
     return 0
 
 
