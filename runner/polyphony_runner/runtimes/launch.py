@@ -16,6 +16,7 @@ from polyphony_runner.environments.interpreter import own_interpreter
 from polyphony_runner.grants.values import words
 from polyphony_runner.runtimes.events import EventReader
 from polyphony_runner.runtimes.host_view import on_host, secret_file, write_secrets
+from polyphony_runner.runtimes.inside import python_node
 from polyphony_runner.runtimes.log_lines import LogLines
 from polyphony_runner.runtimes.outputs import OUT
 from polyphony_runner.runtimes.protocol import NodeEvent, Sink
@@ -33,7 +34,8 @@ from polyphony_schemas.values import JsonObject
 if TYPE_CHECKING:
     from polyphony_runner.runtimes.sandboxed import Attempt
 
-INSIDE = Path(__file__).with_name("inside")
+# Imported, so that Python has kept it compiled by the time the first sandbox asks for it.
+INSIDE = Path(python_node.__file__).parent
 NODE_FOLDER = "/polyphony"
 PROGRAMS = "/polyphony-run"
 _SITE_WORD = 8  # the words before: python, -I -S -X utf8, the node program, the function, /ext
@@ -131,7 +133,8 @@ def warm_specification(attempt: Attempt, spec: SandboxSpec) -> WarmSpec:
         replace(spec.limits, wall=0, cpu=None, stdout=0),
     )
     key = hashlib.sha256(repr(parts).encode()).hexdigest()
-    python, *_, main, entry, extension = spec.argv[:_SITE_WORD]
+    python, *_, entry, extension = spec.argv[:_SITE_WORD]
+    main = f"{NODE_FOLDER}/{Path(python_node.__file__).name}"
     return WarmSpec(key, spec, python, main, (entry, extension, *spec.argv[_SITE_WORD:]))
 
 
@@ -204,7 +207,7 @@ def python_argv(attempt: Attempt) -> tuple[str, ...]:
     """The words that start a Python function cold."""
     run = attempt.prepared.start
     assert isinstance(run, PythonStart)  # noqa: S101  # told apart by the caller
-    start = (str(own_interpreter().executable), "-I", "-S", "-X", "utf8", f"{NODE_FOLDER}/python_node.py")
+    start = (str(own_interpreter().executable), "-I", "-S", "-X", "utf8", f"{NODE_FOLDER}/cold.py")
     site = (str(attempt.environment.site_packages),) if attempt.environment else ()
     return (*start, run.function, "/ext", *site)
 

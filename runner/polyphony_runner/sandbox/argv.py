@@ -76,6 +76,12 @@ class Options:
         self.fds.append(fd)
         self.add("--perms", perms, "--ro-bind-data", str(fd), path)
 
+    def file(self, path: str, content: bytes) -> None:
+        """A file of the root itself, which is read-only in the end: one mount less than ``data``."""
+        fd = memory_file("polyphony", content)
+        self.fds.append(fd)
+        self.add("--perms", "0444", "--file", str(fd), path)
+
     def args_file(self) -> int:
         """The memory file for ``--args``."""
         if any("\0" in word for word in self.words):
@@ -148,10 +154,10 @@ def _system(options: Options, uid: int) -> None:
         options.parents(path)
         options.add("--ro-bind-try", path, path)
     options.parents("/etc/passwd")
-    options.data("/etc/passwd", f"node:x:{uid}:{uid}:node:/tmp:/bin/sh\n".encode())
-    options.data("/etc/group", f"node:x:{uid}:\n".encode())
-    options.data("/etc/hosts", HOSTS)
-    options.data("/etc/nsswitch.conf", NSSWITCH)
+    options.file("/etc/passwd", f"node:x:{uid}:{uid}:node:/tmp:/bin/sh\n".encode())
+    options.file("/etc/group", f"node:x:{uid}:\n".encode())
+    options.file("/etc/hosts", HOSTS)
+    options.file("/etc/nsswitch.conf", NSSWITCH)
 
 
 def _kernel_file_systems(options: Options, limits: Limits) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from polyphony_runner.sandbox import argv, limits
+from polyphony_runner.sandbox.aside import aside
 from polyphony_runner.sandbox.attending import Attended, Streams, ask_to_end, stop
 from polyphony_runner.sandbox.cgroup import ControlGroup, control_group
 from polyphony_runner.sandbox.judge import Facts, judge
@@ -40,7 +41,7 @@ class Execution(Attended):
         work = self.spec.work
         rw = [mount.source for mount in self.ready.mounts if mount.mode == "rw"]
         writable = (work, *(place for place in rw if work not in place.parents))
-        self.disk = await asyncio.to_thread(Disk.at, writable, self.spec.limits)
+        self.disk = await aside(writable, Disk.at, writable, self.spec.limits)
         with control_group(self.spec.limits) as group:
             process = await self._spawn(group)
             try:
@@ -135,7 +136,7 @@ class Execution(Attended):
         cpu_seconds = process.cpu_seconds
         status = process.exit_code()
         # a burst may fit between two looks
-        if self.disk is not None and (verdict := await asyncio.to_thread(self.disk.verdict)):
+        if self.disk is not None and (verdict := await aside(self.disk.places, self.disk.verdict)):
             self.ending.because(verdict)
         facts = Facts(
             status=status,

@@ -58,6 +58,12 @@ def current_level(state: Path | None = None) -> Level:
     return decide_level(state).require()
 
 
+def kept_level() -> Level | None:
+    """The level that this process has found already."""
+    report = _kept.get("")
+    return report.level if report is not None else None
+
+
 def decide_level(state: Path | None = None, *, fresh: bool = False) -> LevelReport:
     """The report, from memory, the cache below ``state``, or a new try (``fresh`` forces it)."""
     facts = machine.look() if fresh or "" not in _kept else None

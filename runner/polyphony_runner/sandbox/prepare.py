@@ -19,6 +19,7 @@ from pathlib import Path
 
 from polyphony_runner.sandbox import tree, uids
 from polyphony_runner.sandbox.argv import INNER_UID
+from polyphony_runner.sandbox.aside import aside
 from polyphony_runner.sandbox.direct import handed_over
 from polyphony_runner.sandbox.errors import MOUNT_REFUSED, MountRefusedError
 from polyphony_runner.sandbox.openat2 import open_resolved
@@ -65,8 +66,8 @@ async def prepared(
                 stack.push_async_callback(asyncio.to_thread, _take_back, mount.source, uid)
             mounts.append(shown)
         if privileged and own_work:
-            await asyncio.to_thread(_give, spec.work, uid)
-            stack.push_async_callback(asyncio.to_thread, _take_back, spec.work, uid)
+            await aside((spec.work,), _give, spec.work, uid)
+            stack.push_async_callback(aside, (spec.work,), _take_back, spec.work, uid)
         yield Prepared(uid, tuple(mounts), tuple(notes))
 
 
@@ -145,7 +146,7 @@ async def _shown(mount: Mount, fd: int, uid: int | None, scratch: _Scratch) -> M
     """The mount as it will be: what is open, or a private copy of it."""
     copy = mount.mode == "copy"
     if mount.mode == "ro" and uid is not None:
-        copy = not await asyncio.to_thread(_readable, mount, fd, uid)
+        copy = not await _readable(mount, fd, uid)
     if not copy:
         return replace(mount, fd=fd)
     target = scratch.next()
@@ -153,9 +154,9 @@ async def _shown(mount: Mount, fd: int, uid: int | None, scratch: _Scratch) -> M
     return replace(mount, source=target, mode="rw" if mount.mode == "copy" else "ro", fd=None)
 
 
-def _readable(mount: Mount, fd: int, uid: int) -> bool:
+async def _readable(mount: Mount, fd: int, uid: int) -> bool:
     if mount.shared:
         mode = os.fstat(fd).st_mode
         needed = 0o5 if stat.S_ISDIR(mode) else 0o4
         return mode & needed == needed
-    return tree.readable_by(fd, uid)
+    return await asyncio.to_thread(tree.readable_by, fd, uid)

@@ -174,6 +174,7 @@ async def spawn(
 
 
 def _started(asked: Start, streams: tuple[int, int, int], group: ControlGroup) -> subprocess.Popen[bytes]:
+    sweep_leftovers_once()
     stdin, stdout, stderr = streams
     with group.entered():
         return subprocess.Popen(
@@ -201,7 +202,6 @@ async def spawn_bwrap(
         return Start([bwrap, "--args", str(args), "--", *payload], fds, {**SPAWN_PATH, MARK: runner_mark()})
 
     try:
-        await asyncio.get_running_loop().run_in_executor(_spawner, sweep_leftovers_once)
         return await spawn(start, group)
     finally:
         options.close()

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from polyphony_runner.sandbox.attending import Streams
 from polyphony_runner.sandbox.errors import LEVEL_MISMATCH, SandboxUnavailableError
 from polyphony_runner.sandbox.execution import Execution
-from polyphony_runner.sandbox.preflight import current_level
+from polyphony_runner.sandbox.preflight import current_level, kept_level
 from polyphony_runner.sandbox.prepare import prepared
 from polyphony_runner.sandbox.spec import Exit, Level, OnLine, SandboxSpec
 
@@ -39,10 +39,13 @@ async def run_sandboxed(
     leaves.
     """
     streams = streams or Streams(on_line=on_line)
-    chosen = level if level is not None else await asyncio.to_thread(current_level, state)
-    _check(chosen)
+    if level is None:
+        level = kept_level()
+    if level is None:
+        level = await asyncio.to_thread(current_level, state)
+    _check(level)
     cancel = asyncio.Event()
-    return await finish(_run(spec, chosen, streams, state, cancel), cancel)
+    return await finish(_run(spec, level, streams, state, cancel), cancel)
 
 
 def _check(level: Level) -> None:

@@ -10,6 +10,7 @@ Order: another architecture is killed (so is the x32 table), then the rules, the
 
 from __future__ import annotations
 
+import functools
 import platform
 import struct
 from collections.abc import Iterable
@@ -254,6 +255,7 @@ def supported() -> bool:
     return platform.machine() in AUDIT_ARCH
 
 
+@functools.cache
 def filter_for(*, network: bool, on_host: bool = False) -> bytes:
     """The filter of this machine: offline no socket() at all, with a grant IPv4 only (towards the proxy)."""
     return program(platform.machine(), (AF_INET,) if network else (), on_host=on_host)

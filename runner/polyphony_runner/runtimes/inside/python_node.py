@@ -1,6 +1,6 @@
 """Inside the sandbox: call one Python function of an extension and speak protocol version 1 for it.
 
-    python -I -S -X utf8 python_node.py MODULE:FUNCTION EXTENSION [SITE-PACKAGES]      one call, cold
+    python -I -S -X utf8 cold.py MODULE:FUNCTION EXTENSION [SITE-PACKAGES]      one call, cold
 
 or, in a warm worker, ``boot`` with the same three words and then what it returned, once for each call.
 
@@ -213,13 +213,9 @@ def boot(entry: str, extension: str, site_packages: str | None = None) -> Callab
     return lambda: call(lambda: function)
 
 
-def main(entry: str, extension: str, site_packages: str | None = None) -> None:
-    """One cold call."""
+def start(entry: str, extension: str, site_packages: str | None = None) -> NoReturn:
+    """One cold call, and the end of the process."""
     call(lambda: load(entry, extension, site_packages))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:4])
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)  # threads the function left behind do not keep the node alive
