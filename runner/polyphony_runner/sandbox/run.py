@@ -39,13 +39,15 @@ async def run_sandboxed(
     leaves.
     """
     streams = streams or Streams(on_line=on_line)
-    if level is None:
-        level = kept_level()
-    if level is None:
-        level = await asyncio.to_thread(current_level, state)
-    _check(level)
+    chosen = level if level is not None else await _level(state)
+    _check(chosen)
     cancel = asyncio.Event()
-    return await finish(_run(spec, level, streams, state, cancel), cancel)
+    return await finish(_run(spec, chosen, streams, state, cancel), cancel)
+
+
+async def _level(state: Path | None) -> Level:
+    known = kept_level()
+    return known if known is not None else await asyncio.to_thread(current_level, state)
 
 
 def _check(level: Level) -> None:
