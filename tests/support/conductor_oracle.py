@@ -268,10 +268,13 @@ class Oracle:
 
     def _resumed(self) -> None:
         """What was in flight may start again, and so may what halted the run, as if for the first time."""
-        lives = [life for one in self.rounds.values() for life in one.lives.values()]
-        for life in (*lives, *self.handlers.values()):
+        lives = {
+            f"{place}/{name}": life for place, one in self.rounds.items() for name, life in one.lives.items()
+        }
+        for path, life in (*lives.items(), *self.handlers.items()):
             if life.halted:
                 life.halted, life.permit, life.retries, life.fallbacks = False, True, 0, []
+                life.begun = life.spec.handler or _met(life.spec, self._edges(path.lstrip("/"))) is True
             elif life.running and life.spec.kind == "extension":
                 life.running, life.permit = False, True
 

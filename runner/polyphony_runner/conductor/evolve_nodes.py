@@ -8,7 +8,7 @@ from polyphony_runner.conductor import budgets, mutexes
 from polyphony_runner.conductor.awaiting import withdraw
 from polyphony_runner.conductor.cancelling import cancel_frame, leave_round
 from polyphony_runner.conductor.handlers import open_handler
-from polyphony_runner.conductor.joins import settle_connections
+from polyphony_runner.conductor.joins import join_met, settle_connections
 from polyphony_runner.conductor.loops import pending
 from polyphony_runner.conductor.state import Ending, Frame, LoopState, Node, Phase, RunState, run_status
 from polyphony_runner.conductor.values import Value, values_in
@@ -253,12 +253,19 @@ def unpark(state: RunState, node: Node) -> None:
 def again(state: RunState, node: Node) -> None:
     """A node that halted the run begins anew when a person lets it: with all its retries and fallbacks.
 
-    Its inputs are evaluated again, so that a value which was edited meanwhile counts. Attempts go on.
+    Its inputs are evaluated again, so that a value which was edited meanwhile counts. Attempts go on. One that halted
+    the run for the ``when`` of a connection which cannot be evaluated fails for it again, unless its join is met by now.
     """
     node.phase, node.directive, node.handler = "waiting", {}, None
     node.retries = node.fallbacks = 0
     node.first_started_ms = None
-    state.agenda[node.path] = "begin" if node.cancelling is None else "cancel"
+    if node.cancelling is not None:
+        state.agenda[node.path] = "cancel"
+    elif join_met(node):
+        state.agenda[node.path] = "begin"
+    else:
+        state.rejections[node.path] = str((node.error or {}).get("message", ""))
+        state.agenda[node.path] = "reject"
 
 
 def error_in(event: Event) -> JsonObject:

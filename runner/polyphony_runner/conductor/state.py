@@ -364,6 +364,7 @@ class RunState:
             "breakpoints": self.breakpoints.facts(),
             "running": dict(self.running),
             "interrupts": dict(self.interrupts),
+            "rejections": dict(self.rejections),
             "awaiting": list(self.awaiting),
             "mail": self.mail.facts(),
             "ending": self.ending,

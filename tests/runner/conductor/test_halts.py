@@ -71,6 +71,18 @@ def test_after_a_resume_the_retries_begin_anew(player: Player) -> None:
     assert played.state.nodes["a"].attempt == 4
 
 
+def test_what_halted_for_the_condition_of_a_connection_never_starts_without_it(player: Player) -> None:
+    """The condition cannot be evaluated at a resume either: that is no reason to go on as if it held."""
+    melody = compiled({"a": work(), "b": work(**HALT)}, [{"from": "a", "to": "b", "when": "a.other > 1"}])
+    journal = MemoryJournal()
+    for _ in range(3):
+        played = player.play(melody, MENDED, journal=journal)
+        assert played.state.status == "halted"
+        assert played.state.halt["node"] == "b"
+        assert "a.other" in str(played.state.halt["error"])
+    assert played.order() == ["a"]
+
+
 def test_a_halt_comes_after_the_fallbacks(player: Player) -> None:
     nodes = {"a": work("./bad", on_error={"fallback": ["b"], "halt": {}}), "b": work("./bad")}
     melody, journal = compiled(nodes), MemoryJournal()
