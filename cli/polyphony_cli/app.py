@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -83,6 +84,13 @@ VERBS: dict[str, Verb] = {
 @click.option("-q", "--quiet", is_flag=True, help="No progress, remarks or hints on stderr.")
 @click.option("-v", "--verbose", count=True, help="Say more.")
 @click.option("--no-color", is_flag=True, help="No colours, as NO_COLOR and a pipe say too.")
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    envvar="POLYPHONY_LOG_FORMAT",
+    default="text",
+    help="What is said on stderr: lines for people, or one JSON object a line (default: $POLYPHONY_LOG_FORMAT, else text).",
+)
 @click.option("--offline", is_flag=True, help="Never touch the network.")
 @click.version_option(VERSION, "-V", "--version", message="polyphony %(version)s")
 @click.pass_context
@@ -95,7 +103,7 @@ def cli(ctx: click.Context, /, **flags: Any) -> None:
 
 
 _FLAGS = frozenset({"--json", "--no-color", "--offline", "-q", "--quiet", "-v", "--verbose"})
-_VALUED = ("--home", "--registry")
+_VALUED = ("--home", "--registry", "--log-format")
 
 
 def hoist(argv: list[str]) -> list[str]:
@@ -122,13 +130,22 @@ def hoist(argv: list[str]) -> list[str]:
     return front + rest
 
 
+def _logs_json(argv: list[str], environ: Mapping[str, str]) -> bool:
+    """Whether errors too go into a structured log; asked before, and without, the parser."""
+    words = [*itertools.takewhile(lambda word: word != "--", argv)]
+    given = [word.removeprefix("--log-format=") for word in words if word.startswith("--log-format=")]
+    given += [after for word, after in itertools.pairwise(words) if word == "--log-format"]
+    return (given or [environ.get("POLYPHONY_LOG_FORMAT", "")])[-1] == "json"
+
+
 def run(argv: list[str]) -> int:
     """Run one call and return its exit status: 0 done · 1 no · 2 usage · 3 our bug · 130 interrupted."""
     as_json = "--json" in itertools.takewhile(lambda word: word != "--", argv)
+    log_json = _logs_json(argv, os.environ)
     try:
         status = cli.main(args=hoist(argv), prog_name="polyphony", standalone_mode=False)
     except PolyphonyError as error:
-        return report_error(error, as_json=as_json)
+        return report_error(error, as_json=as_json, log_json=log_json)
     except click.exceptions.Exit as leave:
         return leave.exit_code
     except click.ClickException as error:

@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -50,6 +51,7 @@ class Console:
     verbose: int = 0
     color: bool = False
     offline: bool = False
+    log_json: bool = False
 
     @classmethod
     def from_flags(cls, flags: Mapping[str, object], environ: Mapping[str, str]) -> Console:
@@ -65,6 +67,7 @@ class Console:
             verbose=int(str(flags["verbose"])),
             color=tty and not flags["no_color"] and not environ.get("NO_COLOR"),
             offline=bool(flags["offline"]),
+            log_json=flags["log_format"] == "json",
         )
 
     def document(self, value: object) -> None:
@@ -81,22 +84,35 @@ class Console:
     def say(self, text: str) -> None:
         """Talk: progress and remarks on stderr."""
         if not self.quiet:
-            sys.stderr.write(plain(text) + "\n")
-            sys.stderr.flush()
+            _talk(text, log_json=self.log_json)
 
     def hint(self, text: str) -> None:
         """What to do next."""
         self.say(f"hint: {text}")
 
 
-def report_error(error: PolyphonyError | click.ClickException, *, as_json: bool) -> int:
-    """Print an error in its three parts and return its exit status."""
+def _talk(text: str, *, log_json: bool, level: str = "info", **facts: object) -> None:
+    """One line on stderr: as it is, or as an object of a structured log."""
+    if log_json:
+        at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        text = json_text({"at": at, "level": level, "event": "message", "message": text, **facts})
+    sys.stderr.write(plain(text) + "\n")
+    sys.stderr.flush()
+
+
+def report_error(
+    error: PolyphonyError | click.ClickException, *, as_json: bool, log_json: bool = False
+) -> int:
+    """Print an error in its three parts and return its exit status; ``log_json``: as an entry of a structured log."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError) and not as_json:
         sys.stderr.write(error.format_message() + "\n")
         return error.exit_code
     if isinstance(error, click.ClickException):
         error = _of_click(error)
     if as_json and _told(json_text(error.to_json(), 2)):
+        return error.exit_status
+    if log_json:
+        _talk(error.message, log_json=True, level="error", code=error.code, hint=error.hint)
         return error.exit_status
     sys.stderr.write(plain(f"error[{error.code}]: {error.message}") + "\n")
     if error.hint:

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polyphony_cli.console import Console
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
 _PAUSE = 0.02
 
 
-def hand_over(console: Console, folder: RunFolder) -> int:
+def hand_over(console: Console, folder: RunFolder, metrics: Path | None = None) -> int:
     """Let a background process resume the run; returns once that one holds it, with the run's id on stdout.
 
     The run exists and survives whatever happens here: PLY2850 says that nobody executes it yet.
     """
-    child = _spawn(console, folder)
+    child = _spawn(console, folder, metrics)
     while not is_held(folder.journal):
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended and status:
@@ -44,11 +45,16 @@ def hand_over(console: Console, folder: RunFolder) -> int:
     return 0
 
 
-def _spawn(console: Console, folder: RunFolder) -> int:
+def _spawn(console: Console, folder: RunFolder, metrics: Path | None) -> int:
     """The process: a session of its own, none of our descriptors, the root as its folder, its words in the run's folder."""
-    flags = [*(["--offline"] if console.offline else []), *["-v"] * console.verbose]
+    flags = [
+        *(["--offline"] if console.offline else []),
+        *["-v"] * console.verbose,
+        *(["--log-format", "json"] if console.log_json else []),
+    ]
     call = ["-m", "polyphony_cli.main", "--home", str(home_of(console).root), "--no-color", *flags]
-    words = [sys.executable, "-P", *call, "resume", folder.run]
+    file = [] if metrics is None else ["--metrics", str(metrics.absolute())]
+    words = [sys.executable, "-P", *call, "resume", folder.run, *file]
     log = os.open(folder.detached_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         return os.posix_spawn(

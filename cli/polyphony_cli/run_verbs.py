@@ -68,8 +68,9 @@ def require_node(folder: RunFolder, node: str) -> None:
         )
 
 
-def execute(console: Console, session: Session) -> int:
-    """Execute a session with the sandbox of this machine and print its outcome."""
+def execute(console: Console, session: Session, metrics: Path | None = None) -> int:
+    """Execute a session with the sandbox of this machine and print its outcome; ``metrics`` is a file for them."""
+    from polyphony_cli.observing import observing
     from polyphony_cli.run_view import view_for
 
     view = view_for(console, tty=sys.stderr.isatty())
@@ -82,8 +83,8 @@ def execute(console: Console, session: Session) -> int:
     session.on_second_signal, session.notice = leave_at_once, console.say
     with session:
         runtime = sandboxed(session.home, secrets_of(session))
-        with view.around():
-            state = session.execute(runtime, view)
+        with observing(console, session.home, session.folder.run, view, metrics) as observer:
+            state = session.execute(runtime, observer)
     return tell(console, session.folder, state)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Protocol
@@ -37,6 +38,8 @@ def view_for(console: Console, *, tty: bool) -> RunView:
     """Live lines on a terminal that can move its cursor, plain ones elsewhere, none with ``-q``."""
     if console.quiet:
         return SilentView()
+    if console.log_json:
+        return StructuredView(console)
     if tty:
         from rich.console import Console as Terminal
 
@@ -67,6 +70,28 @@ class PlainView:
         yield
         for line in self._narrator.rest():
             self._console.say(line.whole)
+
+    def abandon(self) -> None:
+        """Nothing to put right."""
+
+
+class StructuredView:
+    """One JSON object a line on stderr, for what collects logs."""
+
+    def __init__(self, console: Console) -> None:
+        from polyphony_runner.observe.structured import StructuredLog
+
+        self._log = StructuredLog(
+            lambda line: print(line, file=sys.stderr, flush=True), debug=console.verbose > 0
+        )
+
+    def __call__(self, event: Event, state: RunState) -> None:
+        """Write the line of the event."""
+        self._log(event, state)
+
+    def around(self) -> AbstractContextManager[object]:
+        """Nothing."""
+        return nullcontext()
 
     def abandon(self) -> None:
         """Nothing to put right."""

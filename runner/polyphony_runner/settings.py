@@ -3,6 +3,7 @@
 ```yaml
 concurrency: {machine: 4}                 # nodes of all runs of this home at once
 usage: {trusted: [polyphony/*, acme/*]}   # whose reports of tokens and USD are believed
+observe: {metrics: /var/lib/node_exporter/polyphony.prom}   # where runs of this home write their metrics
 secrets: {TOKEN: value}                   # the last place where secrets are looked for; the file has to be 0600
 ```
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from polyphony_runner.conductor.budgets import TRUSTED
 from polyphony_runner.errors import ClientError
@@ -20,16 +22,20 @@ from polyphony_runner.home import Home
 from polyphony_runner.runs.places import MachinePlaces
 from polyphony_schemas.values import JsonValue
 
-_KNOWN = {"concurrency": {"machine"}, "usage": {"trusted"}}
+_KNOWN = {"concurrency": {"machine"}, "usage": {"trusted"}, "observe": {"metrics"}}
 _OTHERS = frozenset({"cluster", "secrets"})
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """``machine``: nodes at once over all runs of the home, None for no bound; ``usage_trusted``: names with ``*``."""
+    """``machine``: nodes at once over all runs of the home, None for no bound; ``usage_trusted``: names with ``*``.
+
+    ``metrics`` is the file for those of the last run.
+    """
 
     machine: int | None = None
     usage_trusted: tuple[str, ...] = TRUSTED
+    metrics: Path | None = None
 
     def places(self, home: Home) -> MachinePlaces | None:
         """What bounds the nodes of all runs together."""
@@ -50,7 +56,10 @@ def read_settings(home: Home) -> Settings:
         raise _refused(
             home, f"usage.trusted is {trusted!r}, expected a list of OWNER/NAME, with * for a part"
         )
-    return Settings(machine, tuple(str(one) for one in trusted))
+    metrics = found["observe"].get("metrics")
+    if metrics is not None and not (isinstance(metrics, str) and Path(metrics).is_absolute()):
+        raise _refused(home, f"observe.metrics is {metrics!r}, expected the absolute path of a file")
+    return Settings(machine, tuple(str(one) for one in trusted), None if metrics is None else Path(metrics))
 
 
 def configured_secrets(home: Home) -> Mapping[str, str]:

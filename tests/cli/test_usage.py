@@ -104,17 +104,6 @@ def test_an_interrupt_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(["runs"]) == 130
 
 
-@pytest.mark.parametrize("words", [["--executor", "cluster"], ["--detach"]])
-def test_a_flag_for_what_is_not_there_yet_is_refused_by_name(
-    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(["--json", "--home", str(tmp_path / "home"), "run", str(tmp_path), *words]) == 1
-    error = json.loads(capsys.readouterr().out)["error"]
-    assert error["code"] == "PLY2409"
-    assert error["details"] == {"features": [" ".join(words)]}
-    assert not (tmp_path / "home").exists()
-
-
 def test_flags_that_ask_for_what_happens_anyway_are_taken(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

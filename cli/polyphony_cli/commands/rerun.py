@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from polyphony_cli.console import Console
+from polyphony_cli.observing import metrics_option
 
 
 @click.command()
@@ -18,8 +21,17 @@ from polyphony_cli.console import Console
     metavar="NODE.PORT=VALUE",
     help="Another output of a node, or inputs.NAME=VALUE; what depends on it is done again.",
 )
+@metrics_option
 @click.pass_obj
-def command(console: Console, run: str, start: str | None, at: int | None, edits: tuple[str, ...]) -> int:
+def command(
+    console: Console,
+    *,
+    run: str,
+    start: str | None,
+    at: int | None,
+    edits: tuple[str, ...],
+    metrics: Path | None,
+) -> int:
     """Make a new run that takes over what RUN did before a point, and go on from there. RUN stays as it is.
 
     What failed or was cancelled is done again too, except with --at. Without any option everything is. Files that
@@ -32,4 +44,4 @@ def command(console: Console, run: str, start: str | None, at: int | None, edits
     request = RerunRequest(start, at, read_edits(edits))
     session = rerun(run_folder(console, run), request, home_of(console))
     console.say(f"run {session.folder.run}")
-    return execute(console, session)
+    return execute(console, session, metrics)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from polyphony_cli.console import Console
+from polyphony_cli.observing import metrics_option
 
 
 @click.command()
@@ -14,8 +17,9 @@ from polyphony_cli.console import Console
     metavar="DIGEST",
     help="Not needed: what was agreed to when the run began stands.",
 )
+@metrics_option
 @click.pass_obj
-def command(console: Console, run: str, accept_permissions: str | None) -> int:
+def command(console: Console, run: str, accept_permissions: str | None, metrics: Path | None) -> int:
     """Continue RUN. Completed nodes are not executed again; what was in flight gets another attempt.
 
     Packages from the store are hashed again first.
@@ -34,4 +38,4 @@ def command(console: Console, run: str, accept_permissions: str | None) -> int:
     session = resume(folder, home_of(console))
     clear(folder)
     console.say(f"run {folder.run}")
-    return execute(console, session)
+    return execute(console, session, metrics)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from polyphony_cli.console import Console
+from polyphony_cli.observing import metrics_option
 
 if TYPE_CHECKING:
     from polyphony_runner.runs.assemble import AssembledRun
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
 @click.option(
     "--unsafe-no-sandbox", is_flag=True, help="Run nodes without isolation. Recorded in the journal."
 )
+@metrics_option
 @click.pass_obj
 def command(
     console: Console,
@@ -76,6 +78,7 @@ def command(
     no_cache: bool,
     detach: bool,
     unsafe_no_sandbox: bool,
+    metrics: Path | None,
 ) -> int:
     """Run a melody: a folder, its melody.yaml, or the name of an installed package.
 
@@ -119,8 +122,8 @@ def command(
         from polyphony_cli.detaching import hand_over
 
         session.journal.close()
-        return hand_over(console, session.folder)
-    return execute(console, session)
+        return hand_over(console, session.folder, metrics)
+    return execute(console, session, metrics)
 
 
 def _announce(console: Console, assembled: AssembledRun, *, unsafe_no_sandbox: bool) -> None:
