@@ -22,5 +22,5 @@ lock: setup ## Rewrite requirements.lock
 	@tools/lock.sh
 chaos: setup ## Kill runs at aimed moments; the report goes to bench/results/chaos.json
 	@.venv/bin/python tools/chaos.py --kills $${KILLS:-100} --seed $${SEED:-7} --mode sandbox --report bench/results/chaos.json
-fuzz: setup ## Play random graphs with failures and kills for so many seconds (FOR=600)
+fuzz: setup ## Play random graphs with failures and kills for seconds: FOR=600
 	@.venv/bin/python tools/fuzz.py --seconds $${FOR:-600}

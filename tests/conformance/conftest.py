@@ -18,9 +18,12 @@ WORKERS = 3
 
 @pytest.fixture(scope="session")
 def cluster_of_three(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:  # noqa: F811  # the fixture
-    """PostgreSQL, Redis and three workers, each a process of its own, for all patterns."""
+    """PostgreSQL, Redis and three workers, each a process of its own, for all patterns.
+
+    Where four nodes have to run at once, more than one worker does: each has two places.
+    """
     redis = Redis()
-    world = World(tmp_path_factory.mktemp("cluster"), postgres.new_database(), redis.url, lease=10)
+    world = World(tmp_path_factory.mktemp("cluster"), postgres.new_database(), redis.url, lease=30)
     try:
         for _ in range(WORKERS):
             world.worker(slots=2)

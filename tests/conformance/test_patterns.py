@@ -13,7 +13,7 @@ import pytest
 from support.conformance_executors import Outcome, PatternExecutor
 from support.conformance_orders import objections
 from support.conformance_patterns import Case, Pattern, cases
-from support.conformance_schedules import Schedule, Seen, melody_of
+from support.conformance_schedules import Schedule, Seen, melody_of, without_kills
 
 _FEWEST_SCHEDULES, _MOST_SCHEDULES = 20, 600
 
@@ -40,10 +40,11 @@ def told(request: pytest.FixtureRequest, record_property: Callable[[str, object]
     record_property("way", given.get("executor", "schedules"))
 
 
-def check(case: Case, outcome: Outcome) -> None:
+def check(case: Case, outcome: Outcome, order: list[str] | None = None) -> None:
     assert outcome.status == case.status
     assert {name: outcome.outputs[name] for name in case.outputs} == case.outputs
-    assert objections(case.orders, outcome.order) == [], outcome.order
+    order = outcome.order if order is None else order
+    assert objections(case.orders, order) == [], order
 
 
 @pytest.mark.timeout(180)
@@ -68,3 +69,11 @@ def test_under_every_schedule_and_no_order_is_allowed_in_vain(pattern: Pattern, 
             return
     assert [sorted(one.unexplained()) for one in seen] == [[] for _ in seen]
     raise AssertionError("some trace never came")
+
+
+@pytest.mark.parametrize(("pattern", "case"), EVERY)
+def test_a_process_that_dies_changes_nothing(pattern: Pattern, case: Case) -> None:
+    melody = melody_of(pattern)
+    for seed in range(_FEWEST_SCHEDULES):
+        outcome = Schedule(melody, case, Random(seed), kills=0.2).play()
+        check(case, outcome, without_kills(outcome.order))

@@ -8,6 +8,7 @@ these choices. Every schedule draws how eager each node is, so that some lag far
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -69,7 +70,7 @@ class Choice:
 
 @dataclass
 class Schedule:
-    """One run of a case under choices that ``random`` makes."""
+    """One run of a case under choices that ``random`` makes; ``kills`` is how likely its process dies at each of them."""
 
     melody: CompiledMelody
     case: Case
@@ -77,12 +78,14 @@ class Schedule:
     events: list[Event] = field(default_factory=list)
     released: set[str] = field(default_factory=set)
     done: set[int] = field(default_factory=set)
+    kills: float = 0.0
     now: int = 1000
     state: RunState = field(init=False)
     _eagerness: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.state = RunState(self.melody, NoValues(), ShuffledPlans(self.random))
+        self.plans = ShuffledPlans(self.random)
+        self.state = RunState(self.melody, NoValues(), self.plans)
         self._record(Draft("run.created", data={"run": "r_pattern", "inputs": dict(self.case.inputs)}))
         self._record(Draft("run.started"))
 
@@ -92,6 +95,8 @@ class Schedule:
             if self.state.finished:
                 assert len(self.done) == len(self.case.script)
                 return Outcome(self.state.status, loaded(self.state.outputs, NoValues()), self.events)
+            if self.random.random() < self.kills:
+                self._kill()
             choices = [*self._decisions(), *self._choices()]
             if not choices:
                 assert self.state.timers, f"the run can neither go on nor end: {observed(self.events)}"
@@ -101,6 +106,13 @@ class Schedule:
             else:
                 max(choices, key=lambda choice: self._eager(choice.path)).act()
         raise AssertionError(f"the run does not end: {observed(self.events)}")
+
+    def _kill(self) -> None:
+        """The process is gone; another one takes the run up from its journal."""
+        self.state = RunState(self.melody, NoValues(), self.plans)
+        for event in self.events:
+            evolve(self.state, event)
+        self._record(Draft("run.resumed"))
 
     def _decisions(self) -> Iterator[Choice]:
         """One of the decisions that are due. Programs start when nothing else is to be decided, or before."""
@@ -171,6 +183,11 @@ class Schedule:
             event = Event(self.state.next_seq, self.now, draft.type, draft.node, draft.attempt, draft.data)
             evolve(self.state, event)
             self.events.append(event)
+
+
+def without_kills(order: list[str]) -> list[str]:
+    """What is left of an order when kills are left out, and the further starts of what they ended."""
+    return [event for event in order if not re.fullmatch(r"run\.resumed(#\d+)?|.*\.started#\d+", event)]
 
 
 @dataclass
