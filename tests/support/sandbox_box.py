@@ -38,6 +38,11 @@ def _system_python_is_new() -> bool:
     )
 
 
+def other_users() -> list[bool]:
+    """Who can drive a level that every user has: this user, and, where there is one, another."""
+    return [False, True] if AS_ROOT and _system_python_is_new() else [False]
+
+
 def levels() -> list[Level]:
     if not AS_ROOT:
         return ["full"]
@@ -94,15 +99,16 @@ def user_environment(folder: Path) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Box:
-    """One level with a folder of its own."""
+    """One level with a folder of its own. ``as_other``: driven by a process of another user."""
 
     level: Level
     folder: Path
     lines: list[bytes]
+    as_other: bool = False
 
     @property
     def in_process(self) -> bool:
-        return (self.level == "full-privileged") == AS_ROOT
+        return not self.as_other
 
     @property
     def work(self) -> Path:
@@ -122,7 +128,7 @@ class Box:
         if self.in_process:
             on_line = self.lines.append if wants_lines else None
             return asyncio.run(run_sandboxed(spec, level=self.level, on_line=on_line))
-        ended, lines = pickle.loads(self.driven("sandbox_driver", portable((spec, wants_lines))))
+        ended, lines = pickle.loads(self.driven("sandbox_driver", portable((spec, wants_lines, self.level))))
         self.lines.extend(lines)
         assert isinstance(ended, Exit)
         return ended
@@ -142,10 +148,12 @@ class Box:
 
 
 @contextmanager
-def make_box(level: Level) -> Iterator[Box]:
+def make_box(level: Level, *, as_other: bool | None = None) -> Iterator[Box]:
+    """A box. ``as_other`` is told for a level that every user has; it follows from the others."""
     folder = Path(tempfile.mkdtemp(prefix="polyphony-box-", dir="/tmp"))
+    other = AS_ROOT and level == "full" if as_other is None else as_other
     try:
-        box = Box(level, folder, [])
+        box = Box(level, folder, [], other)
         box.work.mkdir(mode=0o700)
         if not box.in_process:
             for path in (folder, box.work):

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePath
 
 from polyphony_runner.sandbox import Exit, SandboxSpec, run_sandboxed
+from polyphony_runner.sandbox.spec import Level
 
 
 def path_of(text: str) -> Path:
@@ -30,9 +31,9 @@ def portable(value: object) -> bytes:
     return out.getvalue()
 
 
-async def drive(spec: SandboxSpec, wants_lines: bool) -> tuple[Exit, list[bytes]]:
+async def drive(spec: SandboxSpec, wants_lines: bool, level: Level) -> tuple[Exit, list[bytes]]:
     lines: list[bytes] = []
-    return await run_sandboxed(spec, level="full", on_line=lines.append if wants_lines else None), lines
+    return await run_sandboxed(spec, level=level, on_line=lines.append if wants_lines else None), lines
 
 
 if __name__ == "__main__":

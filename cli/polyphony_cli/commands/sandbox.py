@@ -21,7 +21,7 @@ OWN_STATUS = ("exit", "crash")
 @click.command(context_settings={"ignore_unknown_options": False})
 @click.option(
     "--level",
-    type=click.Choice(["full", "full-privileged"]),
+    type=click.Choice(["full", "full-privileged", "landlock"]),
     help="How to isolate (default: what polyphony doctor finds).",
 )
 @click.option(

@@ -119,7 +119,7 @@ def base_environment(limits: Limits, *, level: Level, network: bool) -> dict[str
         "GOMAXPROCS": threads,
         "PYTHON_CPU_COUNT": threads,
     }
-    if level == "full-privileged":  # the files in /ws may belong to another uid than the program's
+    if level != "full":  # the files in /ws may belong to another uid than the program's
         environment |= {
             "GIT_CONFIG_COUNT": "1",
             "GIT_CONFIG_KEY_0": "safe.directory",

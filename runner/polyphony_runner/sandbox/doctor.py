@@ -9,6 +9,12 @@ from polyphony_runner.sandbox import machine
 from polyphony_runner.sandbox.cgroup import own_layout
 from polyphony_runner.sandbox.direct import repair
 from polyphony_runner.sandbox.preflight import LevelReport, decide_level
+from polyphony_runner.sandbox.spec import Level
+
+MEANING: dict[Level | None, str] = {
+    "landlock": ": nodes without network and secrets run, others are refused",
+    "wasm": ": WebAssembly nodes without network and secrets run, others are refused",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,8 @@ class Diagnosis:
                 "architecture": facts.architecture,
                 "uid": facts.uid,
                 "bubblewrap": ".".join(map(str, facts.bwrap_version)) or None,
+                "landlock": facts.landlock or None,
+                "container": facts.container or None,
                 "sysctls": {name: value for name, value in facts.sysctls if value},
             },
             "repaired": list(self.repaired),
@@ -48,13 +56,17 @@ class Diagnosis:
         """The same for people."""
         facts = self.machine
         version = ".".join(map(str, facts.bwrap_version)) or "missing"
-        lines = [f"sandbox: {self.report.level or 'none: nodes are refused'}"]
+        lines = [
+            f"sandbox: {self.report.level or 'none: nodes are refused'}{MEANING.get(self.report.level, '')}"
+        ]
         lines += [f"  {'ok ' if held else 'NOT'} a program there {name}" for name, held in self.report.checks]
         lines += [f"  missing: {reason}" for reason in self.report.reasons]
         lines += [f"  fix: {fix}" for fix in self.report.fixes]
         lines += [
             f"memory: {self.memory}",
-            f"machine: {facts.system} {facts.kernel} {facts.architecture}, uid {facts.uid}, bubblewrap {version}",
+            f"machine: {facts.system} {facts.kernel} {facts.architecture}, uid {facts.uid}, bubblewrap {version}, "
+            f"Landlock {facts.landlock or 'missing'}"
+            + (f", in {facts.container}" if facts.container else ""),
         ]
         return [*lines, *(f"repaired: the owner of {path}" for path in self.repaired)]
 

@@ -12,7 +12,8 @@ from polyphony_runner.sandbox import argv, limits
 from polyphony_runner.sandbox.aside import aside
 from polyphony_runner.sandbox.attending import Attended, Streams, ask_to_end, stop
 from polyphony_runner.sandbox.cgroup import ControlGroup, control_group
-from polyphony_runner.sandbox.judge import Facts, judge
+from polyphony_runner.sandbox.confined import bounds, spawn_confined, temporary_folder
+from polyphony_runner.sandbox.judge import Facts, Verdict, judge
 from polyphony_runner.sandbox.machine import bwrap_path
 from polyphony_runner.sandbox.netns import listener_in
 from polyphony_runner.sandbox.prepare import Prepared
@@ -40,6 +41,8 @@ class Execution(Attended):
         """From spawn to verdict; on return no process of the tree is left."""
         work = self.spec.work
         rw = [mount.source for mount in self.ready.mounts if mount.mode == "rw"]
+        if self.level == "landlock":
+            rw.append(temporary_folder(self.spec))
         writable = (work, *(place for place in rw if work not in place.parents))
         self.disk = await aside(writable, Disk.at, writable, self.spec.limits)
         with control_group(self.spec.limits) as group:
@@ -60,7 +63,7 @@ class Execution(Attended):
         group.take(process.pid, self.spec.limits)
         limits.apply(
             process.pid,
-            self.spec.limits,
+            bounds(self.spec.limits) if self.level == "landlock" else self.spec.limits,
             memory=not group.bounds_memory,
             processes=self.level != "none",
         )
@@ -72,6 +75,8 @@ class Execution(Attended):
     async def _spawn(self, group: ControlGroup) -> SandboxProcess:
         if self.level == "none":
             return await spawn_supervised(self.spec, group)
+        if self.level == "landlock":
+            return await spawn_confined(self.spec, self.ready, group)
         options = argv.build(self.spec, self.level, uid=self.ready.uid, mounts=self.ready.mounts)
         words = argv.payload(self.spec, self.level, uid=self.ready.uid)
         fds = [mount.fd for mount in self.ready.mounts if mount.fd is not None]

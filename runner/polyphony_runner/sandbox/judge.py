@@ -23,7 +23,7 @@ PROCESS_WORDS = re.compile(
     r"can't start new thread|Resource temporarily unavailable|Cannot fork|spawn .* EAGAIN|failed to create new OS thread"
 )
 DISK_WORDS = re.compile(r"No space left on device|Disk quota exceeded|File too large|ENOSPC|EDQUOT")
-START_WORDS = re.compile(r"^(bwrap|supervise): execvp ", re.MULTILINE)
+START_WORDS = re.compile(r"^(bwrap|supervise): (execvp|confine)\b", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

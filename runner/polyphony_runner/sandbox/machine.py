@@ -8,9 +8,12 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from polyphony_runner.sandbox import landlock
 
 BWRAP_PATHS = "/usr/bin:/bin:/usr/local/bin:/run/current-system/sw/bin"
 OLDEST_BWRAP = (0, 8, 0)
@@ -19,13 +22,18 @@ SYSCTLS = (
     "kernel/unprivileged_userns_clone",
     "user/max_user_namespaces",
 )
-# bits of CapEff that the privileged level needs
+# bits of CapEff that root needs for level landlock, and for the privileged level
+TO_CONFINE = {"CHOWN": 0, "DAC_OVERRIDE": 1, "SETGID": 6, "SETUID": 7, "SETPCAP": 8}
 NEEDED_CAPABILITIES = {"SETGID": 6, "SETUID": 7, "SETPCAP": 8, "SYS_ADMIN": 21}
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What preflight and doctor look at. ``bwrap`` is empty when bubblewrap is not installed."""
+    """What preflight and doctor look at. ``bwrap`` is empty when bubblewrap is not installed.
+
+    ``landlock`` is the kernel's ABI (0: none), ``container`` its kind where it says so (``docker podman kubernetes``
+    or another word), ``actions`` whether this is a job of GitHub Actions.
+    """
 
     system: str
     kernel: str
@@ -38,10 +46,13 @@ class Machine:
     boot: str
     sysctls: tuple[tuple[str, str], ...]
     wsl1: bool
+    landlock: int = 0
+    container: str = ""
+    actions: bool = False
 
-    def missing_capabilities(self) -> list[str]:
-        """Names of what the privileged level lacks."""
-        return [name for name, bit in NEEDED_CAPABILITIES.items() if not self.capabilities >> bit & 1]
+    def missing_capabilities(self, needed: Mapping[str, int] = NEEDED_CAPABILITIES) -> list[str]:
+        """Names of what a level needs, by default the privileged one, and root lacks."""
+        return [name for name, bit in needed.items() if not self.capabilities >> bit & 1]
 
     def key(self) -> str:
         """What a kept preflight result is valid for."""
@@ -73,6 +84,17 @@ def _bwrap_version(path: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", text))
 
 
+def _container() -> str:
+    """The kind of container this process is in, as far as it shows; empty outside of one."""
+    if os.environ.get("KUBERNETES_SERVICE_HOST"):
+        return "kubernetes"
+    if Path("/run/.containerenv").exists():
+        return "podman"
+    if Path("/.dockerenv").exists():
+        return "docker"
+    return os.environ.get("container", "")  # noqa: SIM112  # as systemd-nspawn, LXC and Podman write it
+
+
 def look() -> Machine:
     """Read the facts now."""
     bwrap = bwrap_path()
@@ -89,4 +111,7 @@ def look() -> Machine:
         boot=_read("/proc/sys/kernel/random/boot_id"),
         sysctls=tuple((name.replace("/", "."), _read(f"/proc/sys/{name}")) for name in SYSCTLS),
         wsl1=kernel.endswith("-Microsoft"),
+        landlock=landlock.abi() if sys.platform == "linux" else 0,
+        container=_container(),
+        actions=os.environ.get("GITHUB_ACTIONS") == "true",
     )

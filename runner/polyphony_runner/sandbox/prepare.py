@@ -2,7 +2,8 @@
 
 Level ``full``: only private copies. Level ``full-privileged``: the sandbox runs as a user id of the pool, so the
 work folder is handed to that id and back, trees it could not read are shown as private copies, and a direct grant
-is handed over for the time of the run.
+is handed over for the time of the run. Level ``landlock`` under root does the same, but reads what is shown whoever
+owns it; it also needs its view of the host's files.
 """
 
 from __future__ import annotations
@@ -22,8 +23,13 @@ from polyphony_runner.sandbox.argv import INNER_UID
 from polyphony_runner.sandbox.aside import aside
 from polyphony_runner.sandbox.direct import handed_over
 from polyphony_runner.sandbox.errors import MOUNT_REFUSED, MountRefusedError
+from polyphony_runner.sandbox.host_places import HostPlaces
 from polyphony_runner.sandbox.openat2 import open_resolved
 from polyphony_runner.sandbox.spec import Level, Mount, SandboxSpec
+
+LANDLOCK_NOTE = (
+    "isolated by Landlock alone: names, sizes and times of the host's files can be seen, their content cannot"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +50,9 @@ async def prepared(
     ``own_work`` hands the work folder to the sandbox's user; not so for the pool folder of a warm worker.
     """
     async with AsyncExitStack() as stack:
-        privileged = level == "full-privileged"
-        uid = await stack.enter_async_context(uids.lease()) if privileged else INNER_UID
+        privileged = level == "full-privileged" or (level == "landlock" and os.geteuid() == 0)
+        uid = await stack.enter_async_context(uids.lease()) if privileged else _own_uid(level)
+        reader = uid if level == "full-privileged" else None
         mounts: list[Mount] = []
         notes: list[str] = []
         scratch = _Scratch(spec.work.parent)
@@ -53,7 +60,7 @@ async def prepared(
         for mount in spec.mounts:
             own = spec.work.parent in mount.source.parents  # the runner's, as private as the work folder
             fd = stack.enter_context(_opened(mount, resolve=own or mount.shared))
-            shown = await _shown(mount, fd, uid if privileged else None, scratch)
+            shown = await _shown(mount, fd, scratch, owner=uid if privileged else None, reader=reader)
             if mount.mode == "ro" and shown.fd is None:
                 notes.append(
                     f"{mount.inside}: a private copy, because the sandbox's user may not read the original"
@@ -68,7 +75,15 @@ async def prepared(
         if privileged and own_work:
             await aside((spec.work,), _give, spec.work, uid)
             stack.push_async_callback(aside, (spec.work,), _take_back, spec.work, uid)
+        if level == "landlock":
+            notes.append(LANDLOCK_NOTE)
+            shown_at = {mount.inside: mount.source.resolve() for mount in mounts}
+            stack.enter_context(HostPlaces.of(spec).made(spec, shown_at, uid if privileged else None))
         yield Prepared(uid, tuple(mounts), tuple(notes))
+
+
+def _own_uid(level: Level) -> int:
+    return INNER_UID if level == "full" else os.geteuid()
 
 
 def _is_folder(path: Path) -> bool:
@@ -142,15 +157,18 @@ def _refused(mount: Mount, reason: str) -> MountRefusedError:
     )
 
 
-async def _shown(mount: Mount, fd: int, uid: int | None, scratch: _Scratch) -> Mount:
-    """The mount as it will be: what is open, or a private copy of it."""
+async def _shown(mount: Mount, fd: int, scratch: _Scratch, *, owner: int | None, reader: int | None) -> Mount:
+    """The mount as it will be: what is open, or a private copy of it.
+
+    ``owner`` gets the copies; what ``reader`` cannot read is copied (None: everything shown can be read).
+    """
     copy = mount.mode == "copy"
-    if mount.mode == "ro" and uid is not None:
-        copy = not await _readable(mount, fd, uid)
+    if mount.mode == "ro" and reader is not None:
+        copy = not await _readable(mount, fd, reader)
     if not copy:
         return replace(mount, fd=fd)
     target = scratch.next()
-    await asyncio.to_thread(tree.copy_any, fd, target, uid=uid)
+    await asyncio.to_thread(tree.copy_any, fd, target, uid=owner)
     return replace(mount, source=target, mode="rw" if mount.mode == "copy" else "ro", fd=None)
 
 

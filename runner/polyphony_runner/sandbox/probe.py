@@ -1,6 +1,6 @@
 """Runs inside the sandbox at preflight and says, as JSON, what isolates and what does not. A plain script.
 
-Usage: ``python -I -S probe.py HOST_FILE SHOWN_FOLDER``. The expected user is the one that /etc/passwd names.
+Usage: ``python -I -S probe.py @HOST_FILE SHOWN_FOLDER``. The expected user is the one that /etc/passwd names.
 """
 
 import ctypes
@@ -68,4 +68,4 @@ def checks(host_file: str, shown: str) -> dict[str, bool]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(checks(sys.argv[1], sys.argv[2])))  # noqa: T201
+    print(json.dumps(checks(sys.argv[1].removeprefix("@"), sys.argv[2])))  # noqa: T201

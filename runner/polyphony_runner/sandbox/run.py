@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from polyphony_runner.sandbox.attending import Streams
-from polyphony_runner.sandbox.errors import LEVEL_MISMATCH, SandboxUnavailableError
+from polyphony_runner.sandbox.errors import LEVEL_LACKS, LEVEL_MISMATCH, SandboxUnavailableError
 from polyphony_runner.sandbox.execution import Execution
+from polyphony_runner.sandbox.levels import HINT, lacks, needs_of
 from polyphony_runner.sandbox.preflight import current_level, kept_level
 from polyphony_runner.sandbox.prepare import prepared
 from polyphony_runner.sandbox.spec import Exit, Level, OnLine, SandboxSpec
@@ -40,7 +41,7 @@ async def run_sandboxed(
     """
     streams = streams or Streams(on_line=on_line)
     chosen = level if level is not None else await _level(state)
-    _check(chosen)
+    _check(chosen, spec)
     cancel = asyncio.Event()
     return await finish(_run(spec, chosen, streams, state, cancel), cancel)
 
@@ -50,14 +51,21 @@ async def _level(state: Path | None) -> Level:
     return known if known is not None else await asyncio.to_thread(current_level, state)
 
 
-def _check(level: Level) -> None:
-    """The level must fit the user: host uid 0 never stays inside, and only root can change to another."""
+def _check(level: Level, spec: SandboxSpec) -> None:
+    """The level must fit the user: host uid 0 never stays inside, and only root can change to another.
+
+    PLY3800 for what the level cannot give the program.
+    """
     fitting = "full-privileged" if os.geteuid() == 0 else "full"
-    if level not in ("none", fitting):
+    if level not in ("none", "landlock", fitting):
         raise SandboxUnavailableError(
             LEVEL_MISMATCH,
             f"level {level!r} does not fit user id {os.geteuid()}, expected {fitting!r}",
             hint="leave the level out, or start the runner as another user",
+        )
+    if lacking := lacks(level, needs_of(spec)):
+        raise SandboxUnavailableError(
+            LEVEL_LACKS, f"sandbox level {level!r} cannot run this program: {lacking}", hint=HINT
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-Level = Literal["full", "full-privileged", "none"]
+Level = Literal["full", "full-privileged", "landlock", "wasm", "none"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from polyphony_runner.sandbox import argv, decide_level, fixes, machine, preflight, run_sandboxed
+from polyphony_runner.sandbox import (
+    argv,
+    decide_level,
+    execution,
+    fixes,
+    landlock,
+    machine,
+    preflight,
+    run_sandboxed,
+    seccomp,
+)
 from polyphony_runner.sandbox.cgroup import ControlGroup, Layout, control_group, find_layout, own_layout
 from polyphony_runner.sandbox.doctor import diagnose
 from polyphony_runner.sandbox.errors import SandboxUnavailableError
@@ -57,12 +68,146 @@ def test_a_layer_that_is_missing_is_found_by_the_probe(
 
 def test_no_fresh_failure_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "look", lambda: replace(MACHINE, bwrap="", bwrap_version=()))
+    monkeypatch.setattr(preflight, "wasm_engine", lambda: False)
     report = decide_level(tmp_path, fresh=True)
     with pytest.raises(SandboxUnavailableError) as caught:
         report.require()
     assert caught.value.code == "PLY3001"
     assert "apt install bubblewrap" in caught.value.hint
     assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.skipif(landlock.abi() < landlock.OLDEST_ABI, reason="needs Landlock of ABI 6")
+def test_without_bubblewrap_the_level_is_landlock_and_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = replace(machine.look(), bwrap="", bwrap_version=())
+    monkeypatch.setattr(machine, "look", lambda: facts)
+    monkeypatch.setattr(preflight, "_kept", {})
+    report = decide_level(tmp_path, fresh=True)
+    assert report.level == "landlock"
+    assert len(report.checks) >= 15
+    assert all(held for _, held in report.checks)
+    assert report.reasons == ("bubblewrap (bwrap) is not installed",)
+    assert not (tmp_path / "cache").exists(), "bubblewrap may be installed at any time"
+    lines = diagnose(tmp_path).lines()
+    assert lines[0].startswith("sandbox: landlock: nodes without network")
+    assert any(line.strip().startswith("fix: apt install") for line in lines)
+
+
+@pytest.mark.skipif(landlock.abi() < landlock.OLDEST_ABI, reason="needs Landlock of ABI 6")
+def test_landlock_without_its_filter_is_no_level(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = replace(machine.look(), bwrap="", bwrap_version=())
+    monkeypatch.setattr(machine, "look", lambda: facts)
+    open_to_all = seccomp.program(facts.architecture, (1, 2, 10))
+    monkeypatch.setattr(seccomp, "filter_for", lambda **_: open_to_all)
+    report = decide_level(tmp_path, fresh=True)
+    assert report.level is None
+    assert any("opens no socket" in reason for reason in report.reasons)
+
+
+def test_what_is_left_without_the_kernels_help_is_webassembly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "look", lambda: replace(MACHINE, system="darwin"))
+    monkeypatch.setattr(preflight, "_kept", {})
+    monkeypatch.setattr(preflight, "wasm_engine", lambda: True)
+    report = decide_level(tmp_path, fresh=True)
+    assert report.level == "wasm"
+    assert "Linux VM" in report.fixes[0]
+    monkeypatch.setattr(preflight, "_kept", {})
+    monkeypatch.setattr(preflight, "wasm_engine", lambda: False)
+    assert decide_level(tmp_path, fresh=True).level is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "cause"),
+    [
+        ({"landlock": 0}, "no Landlock"),
+        ({"landlock": 5}, "ABI 6"),
+        ({"landlock": 7, "architecture": "riscv64"}, "x86_64"),
+        ({"landlock": 7, "uid": 0}, "CHOWN DAC_OVERRIDE SETGID SETUID SETPCAP"),
+    ],
+)
+def test_why_landlock_is_not_tried(changes: dict[str, object], cause: str) -> None:
+    found = fixes.before_landlock(replace(MACHINE, **changes))  # type: ignore[arg-type]  # by name
+    assert found is not None
+    assert cause in found.cause
+    assert fixes.before_landlock(replace(MACHINE, landlock=6)) is None
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ({"container": "docker"}, "docker run --security-opt"),
+        ({"container": "podman"}, "podman run --security-opt"),
+        ({"container": "kubernetes"}, "procMount: Unmasked"),
+        ({}, "in Kubernetes"),
+    ],
+)
+def test_the_fix_in_a_container_is_for_that_container(place: dict[str, object], words: str) -> None:
+    facts = replace(MACHINE, **place)  # type: ignore[arg-type]  # by name
+    fix = fixes.after_trying(facts, "bwrap: No permissions to create new namespace").fix
+    assert words in fix
+    assert ("podman" in fix) == (place != {"container": "docker"} and place != {"container": "kubernetes"})
+
+
+def test_the_fix_in_a_job_of_github_is_a_step() -> None:
+    sysctl = (("kernel.apparmor_restrict_unprivileged_userns", "1"),)
+    facts = replace(MACHINE, actions=True, sysctls=sysctl)
+    fix = fixes.after_trying(facts, "bwrap: setting up uid map: Permission denied").fix
+    assert fix.startswith("a step before it: run: sudo sysctl")
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("echo 'bwrap: setting up uid map: Permission denied' >&2; exit 1", "keeps user namespaces"),
+        ("echo 'bwrap: No permissions to create new namespace' >&2; exit 1", "system call filter"),
+        (
+            'echo "bwrap: Can\'t mount proc on /newroot/proc: Operation not permitted" >&2; exit 1',
+            "masks parts",
+        ),
+        ("echo 'bwrap: Unknown option --disable-userns' >&2; exit 1", "lacks an option"),
+        ("exit 1", "could not be made"),
+    ],
+)
+def test_doctor_explains_what_a_bubblewrap_that_fails_says(
+    script: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = tmp_path / "bwrap"
+    fake.write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo bubblewrap 0.11.0 && exit\n{script}\n')
+    fake.chmod(0o755)
+    monkeypatch.setattr(execution, "bwrap_path", lambda: str(fake))
+    monkeypatch.setattr(preflight, "_kept", {})
+    monkeypatch.setattr(preflight, "_try_landlock", lambda _: preflight.LevelReport(None, (), (), ()))
+    monkeypatch.setattr(preflight, "wasm_engine", lambda: False)
+    diagnosis = diagnose(tmp_path)
+    assert diagnosis.report.level is None
+    assert words in diagnosis.report.reasons[0]
+    assert any(line.strip().startswith("fix: ") for line in diagnosis.lines())
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="only root can take its own capabilities away")
+@pytest.mark.skipif(landlock.abi() < landlock.OLDEST_ABI, reason="needs Landlock of ABI 6")
+def test_root_in_a_container_without_sys_admin_has_landlock(tmp_path: Path) -> None:
+    """What Docker leaves to root by default: no SYS_ADMIN, and so no namespaces."""
+    kept = "chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap"
+    words = [
+        "setpriv",
+        f"--bounding-set=-all,+{kept.replace(',', ',+')}",
+        f"--inh-caps=-all,+{kept.replace(',', ',+')}",
+    ]
+    code = (
+        "import json, sys; from pathlib import Path; from polyphony_runner.sandbox.doctor import diagnose;"
+        "print(json.dumps(diagnose(Path(sys.argv[1])).to_json()))"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run([*words, *command], capture_output=True, text=True, check=False)
+    found = json.loads(done.stdout)["sandbox"]
+    assert (done.returncode, found["level"]) == (0, "landlock"), done.stdout
+    assert found["missing"] == ["root lacks the capabilities SYS_ADMIN"]
+    assert "--cap-add SYS_ADMIN" in " ".join(found["fixes"])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,82 @@
+"""The levels of isolation in their order, and what a program may need that the lower ones cannot give.
+
+``full`` and ``full-privileged`` give everything. ``landlock`` has no network and no file system of its own: a node with
+network, secrets or direct writes around protected files is refused. ``wasm`` runs WebAssembly and nothing else. ``none`` is
+no level but a person's flag, and lacks nothing.
+
+>>> lacks("landlock", Needs(network=True))
+'it is granted network, which only namespaces can keep to the granted endpoints'
+>>> meets("landlock", "full"), meets("full-privileged", "full")
+(False, True)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from polyphony_runner.sandbox.errors import LEVEL_TOO_LOW, SandboxUnavailableError
+from polyphony_runner.sandbox.spec import Level, Mount, SandboxSpec
+
+ORDER: dict[Level, int] = {"none": 0, "wasm": 1, "landlock": 2, "full": 3, "full-privileged": 3}
+HINT = "polyphony doctor says what this machine lacks for level full, and the fix"
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a program asks of its sandbox, as far as levels differ."""
+
+    network: bool = False
+    secrets: bool = False
+    guarded_writes: bool = False
+    wasm: bool = False
+
+
+def needs_of(spec: SandboxSpec) -> Needs:
+    """What a specification asks for."""
+    return Needs(bool(spec.endpoints), bool(spec.secrets), guards_writes(spec.mounts))
+
+
+def guards_writes(mounts: Iterable[Mount]) -> bool:
+    """Whether something read-only lies in something writable."""
+    shown = [(PurePosixPath(mount.inside), mount.mode) for mount in mounts]
+    writable = [place for place, mode in shown if mode != "ro"]
+    return any(
+        place.is_relative_to(outer) and place != outer
+        for place, mode in shown
+        if mode == "ro"
+        for outer in writable
+    )
+
+
+def lacks(level: Level, needs: Needs) -> str:
+    """Why a level cannot run such a program; empty when it can."""
+    if level == "wasm" and not needs.wasm:
+        return "it is no WebAssembly, and nothing here can isolate another program"
+    if level not in ("landlock", "wasm"):
+        return ""
+    if needs.network:
+        return "it is granted network, which only namespaces can keep to the granted endpoints"
+    if needs.secrets:
+        return "it is granted secrets, which only a file system of its own can keep from other programs"
+    if needs.guarded_writes and level == "landlock":
+        return (
+            "it writes directly to a folder with protected files, which Landlock cannot keep read-only there"
+        )
+    return ""
+
+
+def meets(level: Level, minimum: Level) -> bool:
+    """Whether a level is at least another one."""
+    return ORDER[level] >= ORDER[minimum]
+
+
+def require_minimum(level: Level, minimum: Level, who: str) -> None:
+    """PLY3801 when this machine isolates less than ``who`` (a melody, a policy file) demands."""
+    if not meets(level, minimum):
+        raise SandboxUnavailableError(
+            LEVEL_TOO_LOW,
+            f"this machine isolates at level {level!r}, {who} demands at least {minimum!r}",
+            hint=HINT,
+        )
