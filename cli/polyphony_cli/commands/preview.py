@@ -114,9 +114,26 @@ def _lines(document: Mapping[str, JsonValue]) -> list[str]:
     permissions = document["permissions"]
     asked = describe(permissions) if isinstance(permissions, Mapping) else []  # type: ignore[arg-type]  # read back
     lines += [f"asks to: {one}" for one in asked]
+    lines += _used(document["effective"])
     if permissions:
         lines.append(f"  agree with --accept-permissions {document['digest']}")
     return [*lines, _cost(document["cost"])]
+
+
+def _used(effective: JsonValue) -> list[str]:
+    """What nodes really get of it, with the nodes; services of the own machine and network apart, at the end."""
+    from polyphony_schemas.permissions.items import endpoint, text_of
+
+    uses = effective["uses"] if isinstance(effective, Mapping) else ()
+    private = effective["private"] if isinstance(effective, Mapping) else ()
+    told: list[tuple[bool, str]] = []
+    for use in uses if isinstance(uses, list) else ():
+        if isinstance(use, Mapping) and isinstance(use["nodes"], list):
+            own = use["key"] == "network" and endpoint(use["item"]).url in (private or ())  # type: ignore[operator]  # a list of texts
+            told.append((own, f"{use['key']} {text_of(use['item'])}: {', '.join(map(str, use['nodes']))}"))
+    return [
+        f"{'own network' if own else 'gets'}: {line}" for own, line in sorted(told, key=lambda one: one[0])
+    ]
 
 
 def _cost(cost: JsonValue) -> str:

@@ -94,7 +94,7 @@ def assemble(request: RunRequest, home: Home, installed: PackageSource | None = 
         from polyphony_runner.runs.consent import require_consent
 
         require_consent(
-            score.ceiling,
+            score.consented,
             ceiling,
             folder=score.folder,
             work=work,
@@ -116,6 +116,13 @@ class Score:
     melody: CompiledMelody
     packages: Mapping[str, Package]
     ceiling: Grants = field(default_factory=dict)
+
+    @property
+    def consented(self) -> Grants:
+        """What somebody has to agree to: the ceiling, and the direct writes that it does not show."""
+        from polyphony_schemas.permissions.whole import consented, whole_of
+
+        return consented(self.ceiling, whole_of(self.melody))
 
 
 def read_score(request: RunRequest, installed: PackageSource | None) -> Score:

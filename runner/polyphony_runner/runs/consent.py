@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from polyphony_runner.files import private_folder, write_atomic
+from polyphony_runner.files import exclusive, write_atomic
 from polyphony_runner.grants.paths import resolve
 from polyphony_runner.runs.errors import RunConsentError
 from polyphony_runner.runtimes.failures import NodeError
@@ -67,17 +67,20 @@ def only_own_folder(evaluated: Mapping[str, JsonValue], folder: Path, work: Path
 
 
 def _agreed(kept: Path) -> dict[str, list[str]]:
+    """The digests by path. A file that says something else says of nobody that they agreed: they are asked again."""
     try:
-        value: dict[str, list[str]] = json.loads(kept.read_bytes())
-    except FileNotFoundError:
+        value = json.loads(kept.read_bytes())
+    except (FileNotFoundError, ValueError):
         return {}
-    return value
+    if not isinstance(value, dict):
+        return {}
+    return {path: list(digests) for path, digests in value.items() if isinstance(digests, list)}
 
 
 def _remember(kept: Path, folder: Path, wanted: str) -> None:
-    agreed = _agreed(kept)
-    digests = agreed.setdefault(str(folder), [])
-    if wanted not in digests:
-        digests.append(wanted)
-        private_folder(kept.parent)
-        write_atomic(kept, json.dumps(agreed, indent=1, sort_keys=True).encode() + b"\n")
+    with exclusive(kept.with_name(f".{kept.name}.lock")):
+        agreed = _agreed(kept)
+        digests = agreed.setdefault(str(folder), [])
+        if wanted not in digests:
+            digests.append(wanted)
+            write_atomic(kept, json.dumps(agreed, indent=1, sort_keys=True).encode() + b"\n")

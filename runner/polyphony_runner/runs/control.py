@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
+from types import NoneType
 from typing import TypeAlias
 
 from polyphony_runner.conductor.conductor import CancelRequest
@@ -28,6 +29,18 @@ _REQUESTS: dict[str, type[Request]] = {
     "signal": SignalRequest,
     "approve": ApproveRequest,
 }
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "node": (str, NoneType),
+    "reason": str,
+    "undo": bool,
+    "id": str,
+    "name": str,
+    "persistent": bool,
+    "source": dict,
+    "approved": bool,
+    "by": str,
+    "comment": (str, NoneType),
+}
 _FINAL_TYPES = (
     "node.succeeded",
     "node.failed",
@@ -39,7 +52,7 @@ _FINAL_TYPES = (
 
 
 async def watch(folder: RunFolder, request: Callable[[Request], None]) -> None:
-    """Hand every request to the Conductor, until cancelled."""
+    """Hand every request to the Conductor, until cancelled. What is no request, or cannot be read, is passed over."""
     while True:
         for one in taken_requests(folder):
             request(one)
@@ -47,11 +60,28 @@ async def watch(folder: RunFolder, request: Callable[[Request], None]) -> None:
 
 
 def taken_requests(folder: RunFolder) -> Iterator[Request]:
-    """What others left, in their order; each is removed before it is given."""
+    """What others left, in their order; each is removed before it is given. What is no request is removed."""
     for path in _requests(folder.control):
-        wanted = json.loads(path.read_bytes())
-        path.unlink()
-        yield _REQUESTS[wanted.pop("request")](**wanted)
+        try:
+            written = path.read_bytes()
+            path.unlink()
+        except OSError:  # gone meanwhile, or unreadable: what comes later is taken up all the same
+            continue
+        request = _parsed(written)
+        if request is not None:
+            yield request
+
+
+def _parsed(written: bytes) -> Request | None:
+    """The request in a file; None for anything that ``ask`` does not write."""
+    try:
+        wanted = json.loads(written)
+        kind = _REQUESTS[wanted.pop("request")]
+        if any(not isinstance(value, _TYPES.get(name, object)) for name, value in wanted.items()):
+            return None
+        return kind(**wanted)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
 
 
 def ask(folder: RunFolder, request: Request) -> None:
@@ -91,4 +121,4 @@ def clear(folder: RunFolder) -> None:
 
 def _requests(folder: Path) -> Iterator[Path]:
     if folder.is_dir():
-        yield from sorted(folder.glob("request-*.json"))
+        yield from sorted(path for path in folder.glob("request-*.json") if path.is_file())

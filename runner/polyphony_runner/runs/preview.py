@@ -31,6 +31,7 @@ from polyphony_runner.runs.trial import MockRuntime, SkippingClock, answers, moc
 from polyphony_schemas.errors import UsageError
 from polyphony_schemas.graph.model import Graph, GraphNode, Limits, Port
 from polyphony_schemas.permissions.digest import canonical_document, digest
+from polyphony_schemas.permissions.whole import whole_of
 from polyphony_schemas.values import JsonObject, JsonValue, RunId
 
 Pins = Mapping[str, JsonValue]
@@ -56,8 +57,9 @@ class Preview:
             "inputs": dict(self.inputs),
             "outputs": loaded(state.outputs, state.reader),
             "nodes": self._nodes(),
-            "permissions": canonical_document(self.score.ceiling),
-            "digest": digest(self.score.ceiling),
+            "permissions": canonical_document(self.score.consented),
+            "digest": digest(self.score.consented),
+            "effective": whole_of(self.score.melody).to_json(),
             "cost": cost_bound(self.score),
         }
 
