@@ -13,6 +13,7 @@ from functools import partial
 
 from polyphony_runner.artifacts.store import ArtifactStore
 from polyphony_runner.cluster import leases, messages, tasks
+from polyphony_runner.cluster.appending import Commits
 from polyphony_runner.cluster.codec import decode_outcome, decode_said
 from polyphony_runner.cluster.database import Database
 from polyphony_runner.cluster.doorbell import Doorbell
@@ -62,6 +63,7 @@ class Station:
     runtime: Runtime
     trees: Trees
     slots: Slots
+    commits: Commits
     draining: bool = False
     # States of runs that were put down here, with the digest of the last line they saw.
     states: OrderedDict[str, tuple[RunState, str]] = field(default_factory=OrderedDict)
@@ -83,7 +85,7 @@ class Conducting:
         self._left = left
         material = load_material(station.database, run)
         self.state = self._caught_up()
-        self.journal = PgJournal(station.database, run, owner, station.settings.lease)
+        self.journal = PgJournal(station.database, run, owner, station.settings.lease, station.commits)
         self.logs = ClusterLogs(station.database, station.artifacts, run)
         self.executor = ClusterExecutor(
             run,
@@ -102,6 +104,7 @@ class Conducting:
             values=station.values,
             logs=self.logs,
             put_down=self._may_rest,
+            settled=self.journal.settled,
             keeper=LockKeeper(PgLocks(station.database, run, lambda name: name in self.state.shared), run),
             post=partial(post_to_melody, station.database, station.bell, station.values, run),
         )
@@ -167,6 +170,7 @@ class Conducting:
     async def _conduct(self) -> None:
         try:
             self._take_over()
+            await self.journal.settled()
             for message in messages.read(self.station.database, [self.run], ()):
                 self.deliver(message)
             await self.conductor.run()

@@ -23,7 +23,11 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 _CONNECT_SECONDS = 5
 # A server that was never reached is more likely misnamed than restarting.
 _FIRST_PATIENCE = 5.0
-_SETTINGS = "-c statement_timeout=30000 -c idle_in_transaction_session_timeout=30000"
+# Every statement of ours finds its rows by an index; the small tables that change all the time have no statistics that
+# would tell the planner so.
+_SETTINGS = (
+    "-c statement_timeout=30000 -c idle_in_transaction_session_timeout=30000 -c enable_seqscan=off -c jit=off"
+)
 
 
 class Database:

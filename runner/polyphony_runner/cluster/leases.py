@@ -71,7 +71,9 @@ def put_down(database: Database, run: str, owner: str, due_ms: int | None, *, id
 def renew(database: Database, owners: Sequence[str], worker: str, slots: int, lease: float) -> None:
     """A sign of life: for the runs held under these names, for the attempts taken, and for the worker itself."""
     database.rows(
-        "UPDATE runs SET until = now() + make_interval(secs => %s) WHERE owner = ANY(%s)",
+        # A run whose row is locked is being appended to at this moment, which renews it too.
+        "UPDATE runs SET until = now() + make_interval(secs => %s) WHERE run IN ("
+        "SELECT run FROM runs WHERE owner = ANY(%s) FOR UPDATE SKIP LOCKED)",
         (lease, list(owners)),
     )
     database.rows(

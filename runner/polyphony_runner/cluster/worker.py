@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 from polyphony_runner.artifacts.store import ArtifactStore
 from polyphony_runner.cluster import leases, messages, tasks
+from polyphony_runner.cluster.appending import Commits
 from polyphony_runner.cluster.artifacts import open_artifacts
 from polyphony_runner.cluster.conducting import Conducting, Station, new_owner
 from polyphony_runner.cluster.database import Database
@@ -35,6 +36,7 @@ from polyphony_runner.runtimes.protocol import Runtime
 _LOG = logging.getLogger(__name__)
 _LATER_SECONDS = 0.05
 _TICK_SECONDS = 0.5
+_HANDLED_SECONDS = 5.0
 
 RuntimeOfWorker = Callable[[PackageSource, ArtifactStore], Runtime]
 
@@ -66,6 +68,7 @@ class Worker:
             runtime=runtime(trees, artifacts),
             trees=trees,
             slots=Slots(slots),
+            commits=Commits(Database(settings.database)),
         )
         self._helping = Helping(self.station, self.heard)
         self._runs: dict[str, Conducting] = {}
@@ -82,6 +85,7 @@ class Worker:
         self._signals += 1
         if self._signals > 1:
             self.station.database.stopped = True
+            self.station.commits.stop()
 
     async def work(self) -> None:
         """Work until ``drain`` was called and everything that runs here is over."""
@@ -97,7 +101,10 @@ class Worker:
         beat.start()
 
         def rung(run: str) -> None:
-            loop.call_soon_threadsafe(self._careful, self.rung, run)
+            # The next ring is taken from the queue only when this one has its place, else others could have it.
+            handled = threading.Event()
+            loop.call_soon_threadsafe(self._careful, self.rung, run, handled.set)
+            handled.wait(_HANDLED_SECONDS)
 
         def heard(run: str) -> None:
             loop.call_soon_threadsafe(self._careful, self.heard, run)
@@ -123,6 +130,7 @@ class Worker:
         """Take nothing new, finish what runs, hand the runs over. Called again: leave at once."""
         if self.station.draining:
             self.station.database.stopped = True
+            self.station.commits.stop()
             self._drained.set()
             return
         self.station.draining = True
@@ -139,11 +147,12 @@ class Worker:
         elif run in self._runs:
             self._read([run])
             self._helping.take(run)
+        elif not station.slots.room:
+            # Taken from the queue too early: somebody else may have room for it.
+            asyncio.get_running_loop().call_later(_LATER_SECONDS, station.bell.ring, [run])
+            self._helping.take(run)
         elif not self._begin(run):
-            if station.slots.free > 0:
-                self._helping.take(run)
-            else:
-                asyncio.get_running_loop().call_later(_LATER_SECONDS, station.bell.ring, [run])
+            self._helping.take(run)
 
     def heard(self, run: str) -> None:
         """Somebody left a message for a run that this worker holds, or wants an attempt ended that it took."""
@@ -153,12 +162,14 @@ class Worker:
             self._helping.end_cancelled()
 
     @staticmethod
-    def _careful(answer: Callable[[str], None], run: str) -> None:
+    def _careful(answer: Callable[[str], None], run: str, handled: Callable[[], None] = lambda: None) -> None:
         """A ring that cannot be answered now is answered after the next sweep."""
         try:
             answer(run)
         except (ClusterError, JournalError) as error:
             _LOG.warning("%s: %s", run, error.message)
+        finally:
+            handled()
 
     def _begin(self, run: str) -> bool:
         station = self.station
@@ -190,7 +201,7 @@ class Worker:
         return [conducting.owner for conducting in tuple(self._runs.values())]
 
     def _read(self, runs: list[str]) -> None:
-        known = [number for run in runs for number in self._runs[run].journal.read_messages]
+        known = [number for run in runs for number in self._runs[run].journal.known_messages]
         for message in messages.read(self.station.database, runs, known):
             if (conducting := self._runs.get(message.run)) is not None:
                 conducting.deliver(message)
@@ -251,6 +262,7 @@ class Worker:
         await asyncio.gather(*(one.task for one in self._runs.values()), return_exceptions=True)
         await self._helping.close()
         await station.runtime.close()
+        await station.commits.close()
         try:
             leases.leave(station.database, owners, station.name)
         except StoppedError:
