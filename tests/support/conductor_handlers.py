@@ -13,14 +13,17 @@ from polyphony_runner.conductor.mutexes import key_of
 from polyphony_runner.conductor.state import Node, RunState
 from polyphony_schemas.graph.model import (
     CompiledMelody,
+    Edge,
     Graph,
     GraphNode,
     Limits,
+    Loop,
     Mutex,
     OnError,
     Retry,
+    Template,
 )
-from support.conductor_random_graphs import ANY, random_melody
+from support.conductor_random_graphs import ANY, random_melody, template
 from support.conductor_simulation import World
 
 BUDGET = Decimal(3)
@@ -75,18 +78,29 @@ def _handler(name: str, random: Random, handlers: dict[str, GraphNode]) -> str:
     undo = None
     if "spare" in name and random.random() < 0.4:
         undo = _handler(f"{name}_undo", random, handlers)
-    handlers[name] = GraphNode(
-        name,
-        "extension",
-        uses="./work",
-        package="./work",
-        any_inputs=ANY,
-        outputs={"value": ANY},
-        on_error=OnError(retry=retry),
-        undo=undo,
-        handler=True,
-    )
+    node = _acting(name, random)
+    handlers[name] = replace(node, on_error=OnError(retry=retry), undo=undo, handler=True)
     return name
+
+
+def _acting(name: str, random: Random) -> GraphNode:
+    """What a handler is: mostly a program, sometimes a node of the Conductor, a block or a map of programs."""
+    program = GraphNode(
+        name, "extension", uses="./work", package="./work", any_inputs=ANY, outputs={"value": ANY}
+    )
+    draw = random.random()
+    if draw < 0.7:
+        return program
+    if draw < 0.8:
+        return replace(program, kind="core", uses="core/set", package=None, values={"value": Template(2)})
+    first, second = (replace(program, id=inner) for inner in ("n0", "n1"))
+    body = Graph({"n0": first, "n1": second}, (Edge("n0", "n1", "value", "x"),))
+    scope = replace(
+        program, uses=None, package=None, body=body, scope_outputs={"value": template("n0.value")}
+    )
+    if draw < 0.9:
+        return replace(scope, kind="block", loop=Loop())
+    return replace(scope, kind="for_each", loop=Loop(items=Template([1, 2]), parallel=2, tolerate=1))
 
 
 @dataclass
