@@ -108,3 +108,19 @@ def test_many_lines_are_never_in_memory_together(writer: Writer) -> None:
         assert tracemalloc.get_traced_memory()[1] < 1 << 20
     finally:
         tracemalloc.stop()
+
+
+def test_what_an_attempt_writes_past_the_bound_is_dropped_and_said_once(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("polyphony_runner.runs.logs.MAX_BYTES", 10_000)
+    for number in range(1_000):
+        writer.say("a", 1, f"line {number}")
+    writer.say("b", 1, "another attempt has room of its own")
+    writer.end("a", 1)
+    found = messages(read_logs(writer.folder, "a"))
+    assert found[-1] == "more than 10000 bytes: the rest is dropped"
+    assert found[:-1] == [f"line {number}" for number in range(len(found) - 1)]
+    (log,) = [path for path in writer.folder.logs.iterdir() if not path.name.startswith("live-")]
+    assert log.stat().st_size < 10_300
+    assert messages(read_logs(writer.folder, "b")) == ["another attempt has room of its own"]
