@@ -36,6 +36,7 @@ from polyphony_schemas.program import Effects, RunKind
 ANY_INPUT = "*"
 # ``command`` has these outputs, whatever it declares.
 COMMAND_OUTPUTS = ("stdout", "stderr", "status")
+MCP_TEXT = "text"
 
 
 class OutputPort(DocumentModel):

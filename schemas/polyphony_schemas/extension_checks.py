@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from polyphony_schemas.extension import ANY_INPUT, CommandRun, Extension
+from polyphony_schemas.extension import ANY_INPUT, CommandRun, Extension, McpRun, ProcessRun, Run
 from polyphony_schemas.graph.checks.ports import check_input_ports
 from polyphony_schemas.graph.findings import Finding, Findings, join_pointer
 from polyphony_schemas.graph.interface import NO_FILES
@@ -29,8 +29,8 @@ def check_extension(extension: Extension, schemas: Schemas = NO_FILES) -> list[F
         key: list(items) for key, items in declared_of(extension.permissions).items() if items != "granted"
     }
     read_templates(declared, sight, "/permissions", findings)
-    if isinstance(extension.run, CommandRun):
-        _check_words(extension.run, sight, findings)
+    if (words := _words(extension.run)) is not None:
+        _check_words(*words, sight, findings)
     _check_pure(extension, findings)
     return findings.items
 
@@ -57,15 +57,28 @@ def _is_object(extension: Extension) -> bool:
     return extension.parameters.get("type", "object") == "object"
 
 
-def _check_words(run: CommandRun, sight: Sight, findings: Findings) -> None:
+def _words(run: Run) -> tuple[tuple[str, ...], str] | None:
+    """The words of a program that is started by them, and where they stand."""
+    match run:
+        case CommandRun():
+            return run.command, "/run/command"
+        case ProcessRun():
+            return run.process, "/run/process"
+        case McpRun():
+            return run.mcp.command, "/run/mcp/command"
+        case _:
+            return None
+
+
+def _check_words(argv: tuple[str, ...], pointer: str, sight: Sight, findings: Findings) -> None:
     """Words are literal or wholly ``${ cel }``; the program itself is never computed."""
-    words: list[JsonValue] = list(run.command)
-    read_template(words, sight, "/run/command", findings)
-    if is_expression(run.command[0]):
+    words: list[JsonValue] = list(argv)
+    read_template(words, sight, pointer, findings)
+    if is_expression(argv[0]):
         findings.error(
             BAD_WORD,
-            "/run/command/0",
-            f"got the program {run.command[0]!r}, expected a name that stands in the document",
+            f"{pointer}/0",
+            f"got the program {argv[0]!r}, expected a name that stands in the document",
             "name the program, and compute only its arguments",
         )
 

@@ -71,10 +71,18 @@ class CommandStart:
 
 
 @dataclass(frozen=True, slots=True)
-class OtherStart:
-    """A kind of program that this version does not start."""
+class McpStart:
+    """One tool of an MCP server that these words start."""
 
-    kind: RunKind
+    words: tuple[str, ...]
+    tool: str
+
+
+@dataclass(frozen=True, slots=True)
+class WasmStart:
+    """A WASI command, a file of the extension, that speaks the protocol."""
+
+    file: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +90,7 @@ class MelodyStart:
     """A melody: its graph is opened by the Conductor, nothing is started."""
 
 
-Start = PythonStart | ProcessStart | CommandStart | OtherStart | MelodyStart
+Start = PythonStart | ProcessStart | CommandStart | McpStart | WasmStart | MelodyStart
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +149,8 @@ _KINDS: dict[type, str] = {
     PythonStart: "python",
     ProcessStart: "process",
     CommandStart: "command",
-    OtherStart: "other",
+    McpStart: "mcp",
+    WasmStart: "wasm",
     MelodyStart: "melody",
 }
 _STARTS: dict[str, type[Start]] = {kind: start for start, kind in _KINDS.items()}

@@ -36,8 +36,9 @@ from polyphony_runner.packages import Package
 from polyphony_runner.runtimes.failures import NodeError
 from polyphony_runner.runtimes.launch import granted_programs
 from polyphony_runner.runtimes.protocol import Assignment
+from polyphony_runner.runtimes.wasm import engine_version
 from polyphony_runner.runtimes.words import SYSTEM_FOLDERS
-from polyphony_schemas.program import CommandStart, ProcessStart, PythonStart
+from polyphony_schemas.program import CommandStart, McpStart, ProcessStart, PythonStart, WasmStart
 from polyphony_schemas.values import JsonObject, JsonValue
 
 FORMAT = 1
@@ -109,7 +110,10 @@ class KeyMaker:
             yield "python", f"{sys.implementation.name} {own_interpreter().full_version}"
         for name, path in granted_programs(words(assignment.grants, "run")).items():
             yield f"program:{name}", self.content.of(path)
-        if isinstance(start, CommandStart | ProcessStart) and not (package.root / start.words[0]).is_file():
+        if isinstance(start, WasmStart):
+            yield "wasmtime", engine_version()
+        by_words = CommandStart | ProcessStart | McpStart
+        if isinstance(start, by_words) and not (package.root / start.words[0]).is_file():
             found = shutil.which(start.words[0], path=":".join(SYSTEM_FOLDERS))
             if found is not None:
                 yield f"program:{start.words[0]}", self.content.of(Path(found).resolve())

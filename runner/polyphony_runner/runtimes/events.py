@@ -46,8 +46,34 @@ class NamedFile:
     media_type: str | None
 
 
-class EventReader:
-    """Reads the lines of one execution. Values are masked as they arrive."""
+class ShapeError(ValueError):
+    """A key of an event has the wrong shape."""
+
+
+def text_of(event: JsonObject, key: str, default: str | None = None) -> str:
+    """The text under a key. ShapeError for anything else."""
+    value = event.get(key, default)
+    if not isinstance(value, str):
+        raise ShapeError(f"{key} is {value!r}, expected text")
+    return value
+
+
+def _number(event: JsonObject, key: str) -> float:
+    value = event.get(key)
+    if not isinstance(value, int | float) or isinstance(value, bool) or abs(value) > _MAX_COUNT:
+        raise ShapeError(f"{key} is {str(value)[:40]}, expected a number")
+    return value
+
+
+class LineReader:
+    """What every protocol on standard output has in common: one JSON object a line, within bounds, masked.
+
+    ``outputs`` or ``error`` is what the node came to; ``files`` are those it pointed at. ``settles`` says that an
+    answer holds whatever becomes of the program afterwards.
+    """
+
+    settles = False
+    hint = "one JSON object a line, exactly one result or error and nothing after it; log text goes to stderr"
 
     def __init__(self, sink: Sink, masker: Masker, clock: Callable[[], float] = time.monotonic) -> None:
         self._sink = sink
@@ -73,117 +99,105 @@ class EventReader:
             raise NodeError("output", "PLY3503", f"a line of more than {MAX_LINE} bytes on standard output")
         try:
             value = strict_json.loads(raw)
+            if not isinstance(value, Mapping):
+                raise ShapeError("not an object")
+            self._take(value)
         except ValueError as error:
             raise self._protocol(raw, str(error)) from None
-        if not isinstance(value, Mapping):
-            raise self._protocol(raw, "not an object")
-        kind = value.get("type")
-        if self.ended:
-            raise self._protocol(raw, "a line after the result or error")
-        handler = _HANDLERS.get(kind) if isinstance(kind, str) else None
-        if handler is None:
-            raise self._protocol(raw, f"the type is {kind!r}, expected one of {', '.join(sorted(_HANDLERS))}")
-        try:
-            handler(self, cast("JsonObject", self._masker.value(value)))
-        except _ShapeError as error:
-            raise self._protocol(raw, f"{kind}: {error}") from None
+
+    def _take(self, message: JsonObject) -> None:
+        """Act on one object, not masked yet; ShapeError says what is wrong with it."""
+        raise NotImplementedError
 
     def outcome(self) -> JsonObject:
         """The outputs, once the program has ended. NodeError: its own error, or ``protocol`` when it said none."""
         if self.error is not None:
             raise self.error
         if self.outputs is None:
-            raise NodeError(
-                "protocol",
-                "PLY3503",
-                "the program ended without a result line",
-                hint='write {"type": "result", "outputs": {…}} as the last line of standard output',
-            )
+            raise NodeError("protocol", "PLY3503", "the program ended without a result", hint=self.hint)
         return self.outputs
 
     def _protocol(self, raw: bytes, reason: str) -> NodeError:
         shown = self._masker.data(raw)[:200].decode(
             "utf-8", "replace"
         )  # cut last: half a secret is no form of it
-        return NodeError(
-            "protocol",
-            "PLY3503",
-            f"line {self._count} of standard output: {reason}; got {shown!r}",
-            hint="one JSON object a line, exactly one result or error and nothing after it; log text goes to stderr",
-        )
+        message = f"line {self._count} of standard output: {reason}; got {shown!r}"
+        return NodeError("protocol", "PLY3503", message, hint=self.hint)
 
-    def _log(self, event: JsonObject) -> None:
-        level = _text(event, "level", "info")
-        if level not in LEVELS:
-            raise _ShapeError(f"level is {level!r}, expected one of {', '.join(LEVELS)}")
-        self._sink(NodeEvent("log", {"level": level, "message": _text(event, "message")[:_MAX_MESSAGE]}))
+    def _say(self, level: str, message: str) -> None:
+        self._sink(NodeEvent("log", {"level": level, "message": message[:_MAX_MESSAGE]}))
 
-    def _progress(self, event: JsonObject) -> None:
-        data: dict[str, JsonValue] = {"done": _number(event, "done")}
+    def _progress(self, event: JsonObject, done: str = "done") -> None:
+        """Pass on how far the work is, at most ten times a second; ``done`` is what the protocol calls it."""
+        data: dict[str, JsonValue] = {"done": _number(event, done)}
         if event.get("total") is not None:
             data["total"] = _number(event, "total")
         if event.get("message") is not None:
-            data["message"] = _text(event, "message")[:_MAX_MESSAGE]
+            data["message"] = text_of(event, "message")[:_MAX_MESSAGE]
         now = self._clock()
         if now - self._last_progress >= PROGRESS_SECONDS:
             self._last_progress = now
             self._sink(NodeEvent("progress", data))
 
+
+class EventReader(LineReader):
+    """Reads the events of protocol version 1. Values are masked as they arrive."""
+
+    def _take(self, message: JsonObject) -> None:
+        kind = message.get("type")
+        if self.ended:
+            raise ShapeError("a line after the result or error")
+        handler = _HANDLERS.get(kind) if isinstance(kind, str) else None
+        if handler is None:
+            raise ShapeError(f"the type is {kind!r}, expected one of {', '.join(sorted(_HANDLERS))}")
+        try:
+            handler(self, cast("JsonObject", self._masker.value(message)))
+        except ShapeError as error:
+            raise ShapeError(f"{kind}: {error}") from None
+
+    def _log(self, event: JsonObject) -> None:
+        level = text_of(event, "level", "info")
+        if level not in LEVELS:
+            raise ShapeError(f"level is {level!r}, expected one of {', '.join(LEVELS)}")
+        self._say(level, text_of(event, "message"))
+
     def _usage(self, event: JsonObject) -> None:
-        data: dict[str, JsonValue] = {"model": _text(event, "model")}
+        data: dict[str, JsonValue] = {"model": text_of(event, "model")}
         for key in ("input_tokens", "output_tokens"):
             count = event.get(key, 0)
             if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count < _MAX_COUNT:
-                raise _ShapeError(f"{key} is {str(count)[:40]}, expected a whole number")
+                raise ShapeError(f"{key} is {str(count)[:40]}, expected a whole number")
             data[key] = count
         if event.get("usd") is not None:
-            data["usd"] = usd = _text(event, "usd")
+            data["usd"] = usd = text_of(event, "usd")
             if not _DECIMAL.fullmatch(usd):
-                raise _ShapeError(f"usd is {usd!r}, expected a decimal text such as '0.01'")
+                raise ShapeError(f"usd is {usd!r}, expected a decimal text such as '0.01'")
         self._sink(NodeEvent("usage", data))
 
     def _artifact(self, event: JsonObject) -> None:
-        media_type = _text(event, "media_type") if event.get("media_type") is not None else None
+        media_type = text_of(event, "media_type") if event.get("media_type") is not None else None
         if media_type is not None and not _MEDIA_TYPE.fullmatch(media_type):
-            raise _ShapeError(f"media_type is {media_type!r}, expected one such as text/html")
-        name = _text(event, "name")
+            raise ShapeError(f"media_type is {media_type!r}, expected one such as text/html")
+        name = text_of(event, "name")
         if not 0 < len(name) <= 255 or "/" in name or not clean_name(name):
-            raise _ShapeError(f"name is {name!r}, expected a file name")
-        self.files.append(NamedFile(name, _text(event, "path"), media_type))
+            raise ShapeError(f"name is {name!r}, expected a file name")
+        self.files.append(NamedFile(name, text_of(event, "path"), media_type))
 
     def _result(self, event: JsonObject) -> None:
         outputs = event.get("outputs")
         if not isinstance(outputs, Mapping):
-            raise _ShapeError(f"outputs is {outputs!r}, expected an object")
+            raise ShapeError(f"outputs is {outputs!r}, expected an object")
         self.outputs = outputs
 
     def _error(self, event: JsonObject) -> None:
-        claimed = _text(event, "kind", "exit")
+        claimed = text_of(event, "kind", "exit")
         kind = cast("ErrorKind", claimed if claimed in CLAIMABLE else "exit")
-        trace = _text(event, "trace") if event.get("trace") is not None else None
+        trace = text_of(event, "trace") if event.get("trace") is not None else None
         retryable = event.get("retryable", False)
         if not isinstance(retryable, bool):
-            raise _ShapeError(f"retryable is {retryable!r}, expected true or false")
-        message = _text(event, "message")[:_MAX_MESSAGE]
+            raise ShapeError(f"retryable is {retryable!r}, expected true or false")
+        message = text_of(event, "message")[:_MAX_MESSAGE]
         self.error = NodeError(kind, "PLY3506", message, trace=trace, retryable=retryable)
-
-
-class _ShapeError(Exception):
-    """A key of an event has the wrong shape."""
-
-
-def _text(event: JsonObject, key: str, default: str | None = None) -> str:
-    value = event.get(key, default)
-    if not isinstance(value, str):
-        raise _ShapeError(f"{key} is {value!r}, expected text")
-    return value
-
-
-def _number(event: JsonObject, key: str) -> float:
-    value = event.get(key)
-    if not isinstance(value, int | float) or isinstance(value, bool) or abs(value) > _MAX_COUNT:
-        raise _ShapeError(f"{key} is {str(value)[:40]}, expected a number")
-    return value
 
 
 _HANDLERS: Mapping[str, Callable[[EventReader, JsonObject], None]] = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from polyphony_runner.artifacts import ArtifactStore
 from polyphony_runner.runtimes.answers import asks_for_diff, misfit
-from polyphony_runner.runtimes.events import EventReader
+from polyphony_runner.runtimes.events import LineReader
 from polyphony_runner.runtimes.failures import NodeError
 from polyphony_runner.runtimes.launch import Launched
 from polyphony_runner.runtimes.outputs import Collector
@@ -27,10 +27,9 @@ _TAIL = 4096
 _DECIDED = frozenset({"timeout", "output", "cancelled", "unavailable", "memory", "cpu"})
 
 
-async def finish(
-    attempt: Attempt, launched: Launched, reader: EventReader, store: ArtifactStore, sink: Sink
-) -> Success:
+async def finish(attempt: Attempt, launched: Launched, store: ArtifactStore, sink: Sink) -> Success:
     """The outputs of a node that succeeded. NodeError for one that did not."""
+    reader = launched.reader
     for note in launched.ended.notes:
         sink(NodeEvent("log", {"level": "debug", "message": note}))
     bound = bounds(merged(attempt.assignment.limits, attempt.prepared.limits), attempt.times.wall).disk
@@ -60,9 +59,12 @@ async def finish(
     return Success(result, artifacts)
 
 
-def _judge(ended: Exit, reader: EventReader, attempt: Attempt) -> None:
+def _judge(ended: Exit, reader: LineReader, attempt: Attempt) -> None:
     """Limits and signals first, then the status, unless the node itself said what went wrong."""
+    settled = reader.settles and reader.outputs is not None
     if ended.kind is None or (ended.kind == "exit" and reader.error is not None):
+        return
+    if settled and ended.kind in ("exit", "crash"):  # it was told to go: how it went is nobody's concern
         return
     raise _failure(ended, attempt)
 

@@ -14,21 +14,26 @@ from typing import TYPE_CHECKING
 from polyphony_runner.environments import uv_binary
 from polyphony_runner.environments.interpreter import own_interpreter
 from polyphony_runner.grants.values import words
-from polyphony_runner.runtimes.events import EventReader
+from polyphony_runner.runtimes import wasm
+from polyphony_runner.runtimes.events import EventReader, LineReader
 from polyphony_runner.runtimes.host_view import on_host, secret_file, write_secrets
-from polyphony_runner.runtimes.inside import python_node
+from polyphony_runner.runtimes.inside import python_node, wasm_node
 from polyphony_runner.runtimes.log_lines import LogLines
+from polyphony_runner.runtimes.mcp import McpReader, ToolCall
 from polyphony_runner.runtimes.outputs import OUT
 from polyphony_runner.runtimes.protocol import NodeEvent, Sink
-from polyphony_runner.runtimes.request import CANCEL, bounds, merged, request_line
-from polyphony_runner.runtimes.words import SYSTEM_FOLDERS, argv, check_program
+from polyphony_runner.runtimes.request import CANCEL, bounds, merged, request_document, request_line
+from polyphony_runner.runtimes.threads import in_thread
+from polyphony_runner.runtimes.words import SYSTEM_FOLDERS, check_program
+from polyphony_runner.runtimes.words import argv as built
 from polyphony_runner.sandbox.errors import WarmBootError
 from polyphony_runner.sandbox.execution import Streams
+from polyphony_runner.sandbox.preflight import current_level
 from polyphony_runner.sandbox.run import run_sandboxed
-from polyphony_runner.sandbox.spec import Connection, Exit, Level, Mount, SandboxSpec
+from polyphony_runner.sandbox.spec import Connection, Exit, Level, Limits, Mount, SandboxSpec
 from polyphony_runner.sandbox.warm import WarmPool, WarmSpec
 from polyphony_runner.sandbox.warm.call import Request
-from polyphony_schemas.program import CommandStart, PythonStart
+from polyphony_schemas.program import CommandStart, McpStart, PythonStart, WasmStart
 from polyphony_schemas.values import JsonObject
 
 if TYPE_CHECKING:
@@ -38,15 +43,19 @@ if TYPE_CHECKING:
 INSIDE = Path(python_node.__file__).parent
 NODE_FOLDER = "/polyphony"
 PROGRAMS = "/polyphony-run"
-_SITE_WORD = 8  # the words before: python, -I -S -X utf8, the node program, the function, /ext
+APART = ("full", "full-privileged")  # levels at which a program has a file system of its own
+WASM_NODE = f"{NODE_FOLDER}/wasm_node.py"
+_PYTHON = ("-I", "-S", "-X", "utf8")
+_FIRST_ARGUMENT = len(_PYTHON) + 2  # after the interpreter, its options and the node program
 
 
 @dataclass(frozen=True, slots=True)
 class Launched:
-    """A program that has ended: how, and the host side of its work folder."""
+    """A program that has ended: how, the host side of its work folder, and who listened to it."""
 
     ended: Exit
     work: Path
+    reader: LineReader
 
 
 class Launcher:
@@ -63,20 +72,22 @@ class Launcher:
         if pool is not None:
             await pool.close()
 
-    async def run(self, attempt: Attempt, work: Path, reader: EventReader, sink: Sink) -> Launched:
+    async def run(self, attempt: Attempt, work: Path, sink: Sink) -> Launched:
         """Run to the end of the whole tree. Raises what the reader refuses."""
+        if attempt.level is None and isinstance(attempt.prepared.start, WasmStart):
+            attempt = replace(attempt, level=await in_thread(current_level, self._state))
         if attempt.level == "none":
             write_secrets(attempt.secrets.values, work)
-        spec = specification(attempt, work)
+        spec, reader = specification(attempt, work, sink)
         log = LogLines(sink, attempt.masker)
-        command = isinstance(attempt.prepared.start, CommandStart)
         streams = Streams(
-            on_line=None if command else reader.line,
-            on_stderr=None if command else log.feed,
+            on_line=None if isinstance(attempt.prepared.start, CommandStart) else reader.line,
+            on_stderr=log.feed,
             on_connection=_connections(attempt, sink),
+            replies=reader.replies if isinstance(reader, McpReader) else None,
         )
         try:
-            return Launched(await self._run(attempt, spec, streams), work)
+            return Launched(await self._run(attempt, spec, streams), work, reader)
         finally:
             log.close()
 
@@ -97,8 +108,8 @@ def may_be_warm(attempt: Attempt) -> bool:
     """Whether a call may share its sandbox with earlier ones: nothing it is shown can be written or is its own."""
     start = attempt.prepared.start
     return (
-        isinstance(start, PythonStart)
-        and start.warm
+        # a module is compiled and not run before a call begins: it can keep nothing of it
+        ((isinstance(start, PythonStart) and start.warm) or isinstance(start, WasmStart))
         and attempt.level != "none"
         and not attempt.prepared.has_file_outputs
         and not attempt.index.env
@@ -133,9 +144,9 @@ def warm_specification(attempt: Attempt, spec: SandboxSpec) -> WarmSpec:
         replace(spec.limits, wall=0, cpu=None, stdout=0),
     )
     key = hashlib.sha256(repr(parts).encode()).hexdigest()
-    python, *_, entry, extension = spec.argv[:_SITE_WORD]
-    main = f"{NODE_FOLDER}/{Path(python_node.__file__).name}"
-    return WarmSpec(key, spec, python, main, (entry, extension, *spec.argv[_SITE_WORD:]))
+    program = wasm_node if isinstance(attempt.prepared.start, WasmStart) else python_node
+    main = f"{NODE_FOLDER}/{program.__name__.rpartition('.')[2]}.py"
+    return WarmSpec(key, spec, spec.argv[0], main, spec.argv[_FIRST_ARGUMENT:])
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
@@ -154,50 +165,108 @@ def _connections(attempt: Attempt, sink: Sink) -> Callable[[Connection], None]:
     return report
 
 
-def specification(attempt: Attempt, work: Path) -> SandboxSpec:
-    """What the sandbox is asked for."""
-    prepared, assignment = attempt.prepared, attempt.assignment
-    programs = granted_programs(words(assignment.grants, "run"))
-    if attempt.index.env:
-        programs["uv"] = uv_binary()  # the one program that is meant to use the package index
-    mounts = _mounts(attempt, work, programs)
-    values = attempt.plan.values
-    if attempt.level == "none":
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the program is told: values with the places where it finds them, and the whole request."""
+
+    inputs: JsonObject
+    parameters: JsonObject
+    request: JsonObject
+
+
+def _told(attempt: Attempt, mounts: tuple[Mount, ...], work: Path) -> Told:
+    assignment, values, secrets = attempt.assignment, attempt.plan.values, attempt.secrets.places
+    # without a sandbox a program sees the host's paths; WebAssembly sees what it is shown, wherever that is
+    if attempt.level == "none" and not isinstance(attempt.prepared.start, WasmStart):
         values = {name: on_host(value, mounts, work) for name, value in values.items()}
+        secrets = {name: str(secret_file(work, name)) for name in secrets}
     inputs = {name: values[name] for name in assignment.inputs}
     parameters = {name: values[name] for name in assignment.parameters}
-    secrets = attempt.secrets.places
-    if attempt.level == "none":
-        secrets = {name: str(secret_file(work, name)) for name in secrets}
-    line = request_line(
+    request = request_document(
         assignment,
         deadline=attempt.times.deadline,
         inputs=inputs,
         parameters=parameters,
         secrets=secrets,
     )
-    cancellable = prepared.interface.cancellable and not isinstance(prepared.start, CommandStart)
-    environment: JsonObject = {"inputs": inputs, "parameters": parameters, "task": assignment.task}
-    return SandboxSpec(
-        argv=_argv(attempt, environment, programs),
+    return Told(inputs, parameters, request)
+
+
+def specification(attempt: Attempt, work: Path, sink: Sink) -> tuple[SandboxSpec, LineReader]:
+    """What the sandbox is asked for, and who listens to the program."""
+    prepared, assignment = attempt.prepared, attempt.assignment
+    programs = granted_programs(words(assignment.grants, "run"))
+    if attempt.index.env:
+        programs["uv"] = uv_binary()  # the one program that is meant to use the package index
+    mounts = _mounts(attempt, work, programs)
+    told = _told(attempt, mounts, work)
+    limits = bounds(merged(assignment.limits, prepared.limits), attempt.times.wall)
+    environment: JsonObject = {
+        "inputs": told.inputs,
+        "parameters": told.parameters,
+        "task": assignment.task,
+    }
+    reader: LineReader = EventReader(sink, attempt.masker)
+    opening = request_line(told.request)
+    cancelling = CANCEL if prepared.interface.cancellable else b""
+    match prepared.start:
+        case PythonStart():
+            argv = python_argv(attempt)
+        case WasmStart(file):
+            argv = _wasm_argv(attempt, file, mounts, limits)
+        case CommandStart():
+            argv, opening, cancelling = _argv(attempt, environment, programs), b"", b""
+        case McpStart():
+            argv = _argv(attempt, environment, programs)
+            reader = McpReader(_tool_call(attempt, told), sink, attempt.masker)
+            opening, cancelling = reader.opening, reader.cancelling
+        case _:
+            argv = _argv(attempt, environment, programs)
+    spec = SandboxSpec(
+        argv=argv,
         work=work,
         env=_environment(attempt, bool(programs)),
         mounts=mounts,
         endpoints=attempt.endpoints,
         secrets=attempt.secrets.values,
-        limits=bounds(merged(assignment.limits, prepared.limits), attempt.times.wall),
-        stdin=b"" if isinstance(prepared.start, CommandStart) else line,
-        cancel_message=CANCEL if cancellable else b"",
+        limits=limits,
+        stdin=opening,
+        cancel_message=cancelling,
         host_proxy=_host_proxy() if attempt.endpoints else None,
+    )
+    return spec, reader
+
+
+def _tool_call(attempt: Attempt, told: Told) -> ToolCall:
+    start, request = attempt.prepared.start, dict(told.request)
+    assert isinstance(start, McpStart)  # noqa: S101  # told apart by the caller
+    del request["inputs"], request["parameters"]  # the tool's arguments
+    return ToolCall(
+        start.tool,
+        {**told.inputs, **told.parameters},
+        request,
+        only_text=set(attempt.prepared.outputs) == {"text"},
+    )
+
+
+def _wasm_argv(attempt: Attempt, file: str, mounts: tuple[Mount, ...], limits: Limits) -> tuple[str, ...]:
+    """The words that start a module."""
+    system = own_interpreter().mounts()
+    shown = [mount for mount in mounts if mount not in system and not mount.inside.startswith(NODE_FOLDER)]
+    program = (str(own_interpreter().executable), *_PYTHON, WASM_NODE)
+    return (
+        *program,
+        wasm.ENGINE,
+        f"/ext/{file}",
+        str(limits.memory or 0),
+        *wasm.places(shown, apart=attempt.level in APART),
     )
 
 
 def _argv(attempt: Attempt, environment: JsonObject, programs: Mapping[str, Path]) -> tuple[str, ...]:
     prepared = attempt.prepared
-    if isinstance(prepared.start, PythonStart):
-        return python_argv(attempt)
     root = prepared.package.root
-    made = argv(prepared.words, environment, root)
+    made = built(prepared.words, environment, root)
     folders = (*SYSTEM_FOLDERS, str(own_interpreter().executable.parent))
     program = check_program(made[0], root, folders, {name: f"{PROGRAMS}/{name}" for name in programs})
     return (program, *made[1:])
@@ -207,7 +276,7 @@ def python_argv(attempt: Attempt) -> tuple[str, ...]:
     """The words that start a Python function cold."""
     run = attempt.prepared.start
     assert isinstance(run, PythonStart)  # noqa: S101  # told apart by the caller
-    start = (str(own_interpreter().executable), "-I", "-S", "-X", "utf8", f"{NODE_FOLDER}/cold.py")
+    start = (str(own_interpreter().executable), *_PYTHON, f"{NODE_FOLDER}/cold.py")
     site = (str(attempt.environment.site_packages),) if attempt.environment else ()
     return (*start, run.function, "/ext", *site)
 
@@ -230,14 +299,19 @@ def _environment(attempt: Attempt, programs: bool) -> dict[str, str]:
 
 def _mounts(attempt: Attempt, work: Path, programs: Mapping[str, Path]) -> tuple[Mount, ...]:
     mounts = [attempt.prepared.mount, *own_interpreter().mounts()]
-    if isinstance(attempt.prepared.start, PythonStart):
+    if isinstance(attempt.prepared.start, PythonStart | WasmStart):
         mounts.append(Mount(INSIDE, NODE_FOLDER, shared=True))
     if attempt.environment is not None:
         mounts.append(attempt.environment.mount)
     if attempt.prepared.has_file_outputs:
         mounts.append(Mount(work / OUT, "/out", "rw"))
     mounts += [Mount(path, f"{PROGRAMS}/{name}", shared=True) for name, path in programs.items()]
-    return (*mounts, *attempt.plan.mounts, *attempt.index.mounts)
+    granted = (*attempt.plan.mounts, *attempt.index.mounts)
+    if isinstance(attempt.prepared.start, WasmStart):
+        mounts.append(wasm.engine_mount())
+        if attempt.level not in APART:
+            granted = tuple(wasm.staged(granted, attempt.secrets.values, work))
+    return (*mounts, *granted)
 
 
 def granted_programs(names: tuple[str, ...]) -> dict[str, Path]:

@@ -12,7 +12,7 @@ from polyphony_runner.runtimes.failures import NodeError
 from polyphony_runner.runtimes.words import compile_words
 from polyphony_runner.sandbox.spec import Mount
 from polyphony_schemas.graph.model import Expression, Limits, Port
-from polyphony_schemas.program import CommandStart, PackageInterface, ProcessStart, PythonStart, Start
+from polyphony_schemas.program import MelodyStart, PackageInterface, PythonStart, Start, WasmStart
 from polyphony_schemas.values import JsonObject
 
 
@@ -21,13 +21,13 @@ class Prepared:
     """What does not change between executions of one extension.
 
     ``mount`` shows the extension's own folder at ``/ext``, ``schemas`` are those of inputs and parameters by name,
-    ``words`` the argv of ``command`` and ``process``, ``requirements`` the bytes of the hash-locked file of a Python
+    ``words`` the argv of ``command``, ``process`` and ``mcp``, ``requirements`` the bytes of the hash-locked file of a Python
     extension.
     """
 
     package: Package
     mount: Mount
-    start: PythonStart | ProcessStart | CommandStart
+    start: Start
     interface: PackageInterface
     schemas: Mapping[str, JsonObject]
     words: tuple[str | Expression, ...]
@@ -42,15 +42,15 @@ class Prepared:
 
 
 def prepare(package: Package) -> Prepared:
-    """Read an extension. NodeError when it asks for a kind of program that is not built, or cannot be read."""
+    """Read an extension. NodeError when it is none, or cannot be read."""
     program = package.program
     start, interface = program.start, program.interface
-    if not isinstance(start, PythonStart | ProcessStart | CommandStart):
+    if isinstance(start, MelodyStart):
         raise NodeError(
-            "unavailable",
+            "configuration",
             "PLY3501",
-            f"{interface.name!r} runs by {interface.run or interface.kind!r}, which this version cannot start",
-            hint="use an extension that runs by python, process or command",
+            f"{interface.name!r} is a melody, expected an extension: nothing of a melody is started",
+            hint="name it in uses of a node, which opens its graph",
         )
     return Prepared(
         package=package,
@@ -59,7 +59,7 @@ def prepare(package: Package) -> Prepared:
         start=start,
         interface=interface,
         schemas=program.value_schemas(),
-        words=() if isinstance(start, PythonStart) else compile_words(start.words),
+        words=() if isinstance(start, PythonStart | WasmStart) else compile_words(start.words),
         requirements=_requirements(start, package.root),
         limits=program.limits,
         has_file_outputs=any(has_mark(port.schema) for port in interface.outputs.values()),

@@ -58,16 +58,16 @@ def bounds(limits: Limits, wall: float) -> sandbox.Limits:
     )
 
 
-def request_line(
+def request_document(
     assignment: Assignment,
     *,
     deadline: datetime,
     inputs: JsonObject,
     parameters: JsonObject,
     secrets: dict[str, str],
-) -> bytes:
-    """The one line of the request, protocol version 1, with its end."""
-    document = {
+) -> JsonObject:
+    """The request, protocol version 1."""
+    return {
         "protocol": 1,
         "run": assignment.run,
         "node": assignment.node,
@@ -78,5 +78,9 @@ def request_line(
         "task": assignment.task,
         "secrets": secrets,
     }
+
+
+def request_line(document: JsonObject) -> bytes:
+    """The one line of the request, with its end."""
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.encode("utf-8", "surrogatepass") + b"\n"  # file names of the host need not be UTF-8

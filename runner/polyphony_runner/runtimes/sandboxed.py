@@ -28,7 +28,6 @@ from polyphony_runner.home import Home
 from polyphony_runner.package_index import IndexAccess, PackageIndex
 from polyphony_runner.packages import PackageSource
 from polyphony_runner.runtimes import launch
-from polyphony_runner.runtimes.events import EventReader
 from polyphony_runner.runtimes.failures import NodeError
 from polyphony_runner.runtimes.finish import finish
 from polyphony_runner.runtimes.index_names import asked_names
@@ -165,14 +164,11 @@ class SandboxedRuntime:
     async def _execute(self, attempt: Attempt, sink: Sink) -> Outcome:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._writers.writing(attempt.plan.direct))
-            reader = EventReader(sink, attempt.masker)
-            launched = await stack.enter_async_context(self._launched(attempt, reader, sink))
-            return await finish(attempt, launched, reader, self._artifacts, sink)
+            launched = await stack.enter_async_context(self._launched(attempt, sink))
+            return await finish(attempt, launched, self._artifacts, sink)
 
     @asynccontextmanager
-    async def _launched(
-        self, attempt: Attempt, reader: EventReader, sink: Sink
-    ) -> AsyncIterator[launch.Launched]:
+    async def _launched(self, attempt: Attempt, sink: Sink) -> AsyncIterator[launch.Launched]:
         share = launch.sharing(attempt)
         async with self._scratch.folder(outputs=attempt.prepared.has_file_outputs, share=share) as work:
             if attempt.plan.has_copies:
@@ -180,7 +176,7 @@ class SandboxedRuntime:
             if attempt.plan.direct:
                 await in_thread(attempt.plan.guard)
             try:
-                yield await self._launcher.run(attempt, work, reader, sink)
+                yield await self._launcher.run(attempt, work, sink)
             finally:
                 for line in await in_thread(attempt.plan.withhold) if attempt.plan.direct else ():
                     sink(NodeEvent("log", {"level": "warning", "message": line}))

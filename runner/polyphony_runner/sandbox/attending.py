@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,15 +17,39 @@ from polyphony_runner.sandbox.watch import INTERVAL, Disk, watch_disk
 DRAIN_SECONDS = 60.0
 
 
+class Replies:
+    """What is written to a program in answer to what it says: in order, then the end of file."""
+
+    def __init__(self) -> None:
+        self._waiting: asyncio.Queue[bytes | None] = asyncio.Queue()
+
+    def say(self, data: bytes) -> None:
+        """Write this next; after the end nothing more is."""
+        self._waiting.put_nowait(data)
+
+    def end(self) -> None:
+        """There is nothing more to say: the program has its specification's ``grace`` to end by itself."""
+        self._waiting.put_nowait(None)
+
+    async def until_end(self) -> AsyncIterator[bytes]:
+        """Everything that was said before the end."""
+        while (data := await self._waiting.get()) is not None:
+            yield data
+
+
 @dataclass(frozen=True, slots=True)
 class Streams:
-    """Who takes what on the way. ``stdin``: a host descriptor to copy from, in place of the specification's bytes."""
+    """Who takes what on the way. ``stdin``: a host descriptor to copy from, in place of the specification's bytes.
+
+    With ``replies`` the program is in a conversation: they follow the specification's bytes.
+    """
 
     on_line: OnLine | None = None
     on_stdout: OnBytes | None = None
     on_stderr: OnBytes | None = None
     on_connection: OnConnection | None = None
     stdin: int | None = None
+    replies: Replies | None = None
 
 
 def _future() -> asyncio.Future[Verdict]:
@@ -139,10 +164,22 @@ class Attended:
 
 
 async def ask_to_end(
-    reason: Verdict, stdin: int, message: bytes, end: asyncio.Future[Any], grace: float
+    reason: Verdict,
+    stdin: int,
+    message: bytes,
+    end: asyncio.Future[Any],
+    *,
+    grace: float,
+    replies: Replies | None = None,
 ) -> None:
     """Tell a program that listens why it should end, and give it ``grace`` seconds; others get neither."""
-    if message and stdin >= 0 and reason.kind in ("cancelled", "timeout"):
+    if not message or reason.kind not in ("cancelled", "timeout"):
+        return
+    if replies is not None:
+        replies.say(message)
+        replies.end()
+        await asyncio.wait((end,), timeout=grace)
+    elif stdin >= 0:
         writing = asyncio.ensure_future(write_all(stdin, message))
         await asyncio.wait((end,), timeout=grace)
         await stop(writing)

@@ -117,7 +117,13 @@ class Execution(Attended):
             process.stdin = -1
             return
         await write_all(process.stdin, self.spec.stdin)
-        if not self.spec.cancel_message:
+        if self.streams.replies is not None:
+            async for data in self.streams.replies.until_end():
+                await write_all(process.stdin, data)
+            process.close_fd("stdin")
+            await asyncio.sleep(self.spec.grace)
+            self.ending.because(Verdict(None, ""))  # all that was asked of it is done
+        elif not self.spec.cancel_message:
             process.close_fd("stdin")
 
     async def _memory(self, pid: int, group: ControlGroup, bound: int) -> None:
@@ -129,7 +135,10 @@ class Execution(Attended):
         death = asyncio.ensure_future(process.wait_dead())
         try:
             if reason := await self.reason_before(death, self.spec.limits.wall):
-                await ask_to_end(reason, process.stdin, self.spec.cancel_message, death, self.spec.grace)
+                message, replies = self.spec.cancel_message, self.streams.replies
+                await ask_to_end(
+                    reason, process.stdin, message, death, grace=self.spec.grace, replies=replies
+                )
                 process.kill()
                 await asyncio.wait((death,), timeout=DEATH_SECONDS)
         finally:

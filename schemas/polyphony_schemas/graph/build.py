@@ -82,7 +82,7 @@ class Builder:
             nodes[name] = self._finish(nodes[name], node, upstream, join_pointer(pointer, "nodes", name))
             nodes[name] = self._with_task(nodes[name], node, incoming.get(name, ()))
             nodes[name] = replace(nodes[name], handler=name in named)
-            self.features |= _features(nodes[name], self.packages)
+            self.features |= _features(nodes[name])
         unknown = frozenset(
             name
             for name, node in model.nodes.items()
@@ -217,10 +217,9 @@ def _expressions(node: GraphNode) -> Iterator[Expression]:
         yield node.when
 
 
-def _features(node: GraphNode, packages: Mapping[str, PackageInterface]) -> set[str]:
+def _features(node: GraphNode) -> set[str]:
     """What a runner must support beyond steps, joins, loops, retry and skip."""
     core = (node.uses or "").removeprefix("core/")
-    interface = packages.get(node.package or "")
     loop = node.loop
     wanted = {
         "sub-melody": node.kind == "melody",
@@ -234,8 +233,6 @@ def _features(node: GraphNode, packages: Mapping[str, PackageInterface]) -> set[
         "undo": node.undo is not None,
         "mutex": node.mutex is not None,
         "mutex of scope melody": node.mutex is not None and node.mutex.scope == "melody",
-        f"run: {interface.run if interface else None}": interface is not None
-        and interface.run in ("mcp", "wasm"),
     }
     return {name for name, needed in wanted.items() if needed}
 

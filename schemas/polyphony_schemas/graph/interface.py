@@ -5,11 +5,14 @@ from __future__ import annotations
 from polyphony_schemas.extension import (
     ANY_INPUT,
     COMMAND_OUTPUTS,
+    MCP_TEXT,
     CommandRun,
     Extension,
+    McpRun,
     ProcessRun,
     PythonRun,
     Run,
+    WasmRun,
 )
 from polyphony_schemas.graph.model import Port
 from polyphony_schemas.graph.parts import read_limits
@@ -18,12 +21,13 @@ from polyphony_schemas.melody import InputPort, Melody
 from polyphony_schemas.permissions.declared import ceiling_of, declared_of
 from polyphony_schemas.program import (
     CommandStart,
-    OtherStart,
+    McpStart,
     PackageInterface,
     ProcessStart,
     Program,
     PythonStart,
     Start,
+    WasmStart,
 )
 from polyphony_schemas.values import JsonObject
 
@@ -45,6 +49,8 @@ def extension_interface(extension: Extension, schemas: Schemas = NO_FILES) -> Pa
     }
     if extension.run.kind == "command":
         outputs |= {name: Port(_COMMAND_SCHEMAS[name], required=False) for name in COMMAND_OUTPUTS}
+    if extension.run.kind == "mcp":
+        outputs.setdefault(MCP_TEXT, Port({"type": "string"}, required=False))
     return PackageInterface(
         kind="extension",
         name=extension.name,
@@ -77,8 +83,10 @@ def _start(run: Run) -> Start:
             return ProcessStart(run.process)
         case CommandRun():
             return CommandStart(run.command, run.ok)
-        case _:
-            return OtherStart(run.kind)
+        case McpRun():
+            return McpStart(run.mcp.command, run.mcp.tool)
+        case WasmRun():
+            return WasmStart(run.wasm)
 
 
 def melody_interface(melody: Melody, schemas: Schemas = NO_FILES) -> PackageInterface:

@@ -132,14 +132,18 @@ def test_a_value_that_looks_like_an_option_needs_two_dashes_before_it(bench: Ben
     assert bench.succeed(fine, inputs={"x": "--version"})["status"] == 1
 
 
-def test_a_missing_program_and_kinds_that_are_not_built_are_unavailable(bench: Bench) -> None:
+def test_a_missing_program_is_unavailable(bench: Bench) -> None:
     missing = bench.extension("missing", run={"command": ["no-such-program-anywhere"]})
-    wasm = bench.extension("wasm", {"node.wasm": ""}, run={"wasm": "node.wasm"})
-    mcp = bench.extension("mcp", run={"mcp": {"command": ["server"], "tool": "t"}})
-    failures = [bench.fail(uses) for uses in (missing, wasm, mcp)]
-    assert [failure.kind for failure in failures] == ["unavailable"] * 3
-    assert "'wasm'" in failures[1].message
+    server = bench.extension("mcp", run={"mcp": {"command": ["no-such-server-anywhere"], "tool": "t"}})
+    failures = [bench.fail(uses) for uses in (missing, server)]
+    assert [failure.kind for failure in failures] == ["unavailable"] * 2
     assert not any(failure.retryable for failure in failures)
+
+
+def test_standard_error_of_a_command_is_log_while_it_runs_and_an_output_after(bench: Bench) -> None:
+    uses = bench.extension("both", run={"command": ["sh", "-c", "echo one >&2; echo two >&2"]})
+    assert bench.succeed(uses)["stderr"] == "one\ntwo\n"
+    assert bench.messages() == ["one", "two"]
 
 
 def test_outputs_are_checked_against_the_declared_ports(bench: Bench) -> None:

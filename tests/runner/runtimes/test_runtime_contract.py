@@ -14,8 +14,18 @@ import pytest
 from polyphony_runner.runtimes.protocol import Assignment, Failure, NodeEvent, Outcome, Success
 from polyphony_schemas.graph.model import Limits
 from polyphony_schemas.graph.port_values import check_outputs
-from polyphony_schemas.values import ERROR_KINDS, JsonObject, JsonValue
-from support.runtime_stages import LARGE, PORTS, Stage, function_stage, process_stage, python_stage
+from polyphony_schemas.values import ERROR_KINDS, JsonValue
+from support.runtime_stages import (
+    LARGE,
+    PORTS,
+    Stage,
+    command_stage,
+    function_stage,
+    mcp_stage,
+    process_stage,
+    python_stage,
+    wasm_stage,
+)
 
 Result = TypeVar("Result")
 
@@ -23,12 +33,17 @@ _STAGES: dict[str, Callable[[Path], Stage]] = {
     "python": lambda root: python_stage(root, warm=False),
     "warm python": lambda root: python_stage(root, warm=True),
     "process": process_stage,
+    "command": command_stage,
+    "mcp": mcp_stage,
+    "wasm": wasm_stage,
     "functions": function_stage,
 }
 
 
 @pytest.fixture(params=_STAGES)
 def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Stage:
+    if request.param == "wasm":
+        pytest.importorskip("wasmtime")
     return _STAGES[request.param](tmp_path)
 
 
@@ -62,13 +77,13 @@ def failed(stage: Stage, assignment: Assignment) -> Failure:
     return outcome
 
 
-def said(outcome: Outcome) -> JsonValue:
+def said(stage: Stage, outcome: Outcome) -> JsonValue:
     assert isinstance(outcome, Success), outcome
-    return outcome.outputs["said"]
+    return stage.said(outcome.outputs)
 
 
-def echoed(outcome: Outcome) -> dict[str, JsonValue]:
-    got = said(outcome)
+def echoed(stage: Stage, outcome: Outcome) -> dict[str, JsonValue]:
+    got = said(stage, outcome)
     assert isinstance(got, dict)
     return {name: got[name] for name in ("inputs", "parameters", "task")}
 
@@ -80,23 +95,18 @@ def messages(events: list[NodeEvent]) -> list[JsonValue]:
 
 
 def test_a_node_gets_what_its_assignment_says_and_its_answer_arrives(stage: Stage) -> None:
-    given: dict[str, JsonObject] = {
-        "inputs": {"text": "ä\n\"'\\ 𝄞", "none": None, "deep": [[{"a": 1.5}], True]},
-        "parameters": {"size": 2**40},
-        "task": {"objective": "echo"},
-    }
-    outcome, _ = attempt(stage, stage.assignment("echo", **given))
-    assert echoed(outcome) == given
+    outcome, _ = attempt(stage, stage.assignment("echo", **stage.given))
+    assert echoed(stage, outcome) == stage.given
 
 
 def test_a_large_answer_arrives_whole(stage: Stage) -> None:
     outcome, _ = attempt(stage, stage.assignment("large"))
-    assert said(outcome) == "x" * LARGE
+    assert said(stage, outcome) == "x" * LARGE
 
 
 def test_what_a_node_says_of_its_failure_arrives_as_said(stage: Stage) -> None:
     failure = failed(stage, stage.assignment("refuse"))
-    assert (failure.kind, failure.message, failure.retryable) == ("model", "bad answer", True)
+    assert (failure.kind, failure.message, failure.retryable) == (*stage.refusal, True)
 
 
 def test_a_node_that_breaks_is_a_failure_of_kind_exit(stage: Stage) -> None:
@@ -168,7 +178,7 @@ def test_a_cancelled_attempt_has_ended_and_the_runtime_is_as_before(stage: Stage
         return outcome
 
     outcome = played(stage, cancel_while_it_runs)
-    assert echoed(outcome) == {"inputs": {}, "parameters": {}, "task": {}}
+    assert echoed(stage, outcome) == {"inputs": {}, "parameters": {}, "task": {}}
 
 
 def test_attempts_at_the_same_time_are_apart(stage: Stage) -> None:
@@ -183,5 +193,7 @@ def test_attempts_at_the_same_time_are_apart(stage: Stage) -> None:
         return await asyncio.gather(*echoing, *talking)
 
     outcomes = played(stage, together)
-    assert [echoed(outcome)["inputs"] for outcome in outcomes[:3]] == [{"n": number} for number in range(3)]
+    assert [echoed(stage, outcome)["inputs"] for outcome in outcomes[:3]] == [
+        {"n": number} for number in range(3)
+    ]
     assert [messages(events) for events in heard] == [["one", "two", "three"]] * 2

@@ -128,7 +128,7 @@ class Call(Attended):
             if reason := await self.reason_before(answer, self.request.limits.wall):
                 self.worker.retired = f"a call was ended ({reason.kind})"
                 message, grace = self.request.cancel_message, self.request.grace
-                await ask_to_end(reason, self.stdin, message, answer, grace)
+                await ask_to_end(reason, self.stdin, message, answer, grace=grace)
             if answer.done() and answer.result():
                 return answer.result()
             await self.worker.process.end()
