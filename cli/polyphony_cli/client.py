@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from polyphony_cli.console import Console
-from polyphony_schemas.errors import TrustError, UsageError
+from polyphony_schemas.errors import PolyphonyError, TrustError, UsageError
 
 if TYPE_CHECKING:
     from polyphony_runner.credentials import Credentials
     from polyphony_runner.home import Home
     from polyphony_runner.http import Transport
+    from polyphony_runner.install.resolve import Policy
     from polyphony_runner.keys import ManagedKeys
     from polyphony_runner.registries.table import Registries
     from polyphony_schemas.lock import Lock
     from polyphony_schemas.names import PackageReference
 
+T = TypeVar("T")
+# A version that wants more than was agreed to: by its ceiling, and by how it writes.
+_WIDER = frozenset({"PLY5604", "PLY3720"})
 PASSPHRASE_VARIABLE = "POLYPHONY_KEY_PASSPHRASE"  # noqa: S105 -- the name of a variable
 
 
@@ -96,6 +101,23 @@ def packages_of(names: Sequence[str]) -> list[PackageReference]:
                 hint=f"polyphony run {name} runs a folder, polyphony lock {name} locks what it uses",
             )
     return [parse_package(name) for name in names]
+
+
+def with_consent(policy: Policy, act: Callable[[Policy], T]) -> T:
+    """Do it; what asks for more than was agreed to is shown on a terminal, and tried again when the person agrees."""
+    while True:
+        try:
+            return act(policy)
+        except PolyphonyError as error:
+            digest = error.details.get("digest")
+            if error.code not in _WIDER or not isinstance(digest, str) or digest in policy.accepted:
+                raise
+            if not at_terminal():
+                raise
+            click.echo(error.message, err=True)
+            if not click.confirm("Take it with these permissions?", default=False, err=True):
+                raise
+            policy = replace(policy, accepted=policy.accepted | {digest})
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import pytest
 
 from polyphony_runner.auditing import audit, outdated
 from polyphony_runner.errors import ClientError
+from polyphony_runner.folders import remove_folder
 from polyphony_runner.http import Transport
 from polyphony_runner.install.extending import lock_uses, uses_of
 from polyphony_runner.install.installing import uninstall
@@ -22,7 +23,8 @@ from polyphony_runner.store import FolderStore
 from polyphony_schemas.errors import PolyphonyError, TrustError
 from polyphony_schemas.lock import Lock
 from polyphony_schemas.names import parse_package
-from support.install_world import SIGNER, World, using, world
+from polyphony_schemas.trust.tree import Entry
+from support.install_world import SIGNER, World, a_registry, using, world
 from support.trust_registry import key_signer, melody_entries
 
 
@@ -154,12 +156,63 @@ def test_wider_permissions_stop_until_they_are_accepted(here: World) -> None:
     here.install("acme/wide@1.0.0")
     error = refusal(here, "acme/wide@^1")
     assert (error.code, getattr(error, "step", None)) == ("PLY5604", 6)
-    assert "evil.example" in error.message
+    assert '+ network: "evil.example:443"' in error.message
+    assert error.details["difference"] == ['+ network: "evil.example:443"']
     digest = str(error.details["digest"])
     assert digest in error.hint
     assert refusal(here, "acme/wide@^1", policy=Policy(accepted=frozenset({"0" * 64}))).code == "PLY5604"
     here.install("acme/wide@^1", policy=Policy(accepted=frozenset({digest})))
     assert lock_of(here).packages["acme/wide@1.1.0"].permissions == digest
+
+
+WRITER = """\
+extension: v1
+name: put
+version: 1.0.0
+kind: operator
+summary: Writes
+license: MIT
+permissions: {write: granted}
+run: {process: [cat]}
+"""
+WRITES = """\
+melody: v1
+name: wide
+version: VERSION
+summary: Writes
+license: MIT
+nodes: {w: {uses: acme/put@^1, permissions: {write: [GRANT]}}}
+config: {permissions: {write: [out, docs]}}
+"""
+
+
+def writes(here: World, version: str, grant: str) -> None:
+    text = WRITES.replace("VERSION", version).replace("GRANT", grant)
+    entries = {"melody.yaml": Entry("100644", text.encode())}
+    here.registry.publish("acme/wide", version, entries, SIGNER, permissions={"write": ["docs", "out"]})
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_a_version_that_writes_directly_what_was_reviewed_stops(tmp_path: Path, stored: bool) -> None:
+    registry = a_registry()
+    registry.claim("acme/put")
+    entries = {"extension.yaml": Entry("100644", WRITER.encode())}
+    registry.publish("acme/put", "1.0.0", entries, SIGNER, permissions={"write": "granted"})
+    with world(tmp_path / "home", registry) as here:
+        for version, grant in (("1.0.0", "out"), ("1.1.0", "{path: out, mode: direct}")):
+            writes(here, version, grant)
+        (first,) = [one for one in here.install("acme/wide@1.0.0") if one.name == "acme/wide"]
+        assert isinstance(first.effective, dict)
+        assert first.effective["permissions"] == {"write": ["out"]}
+        if not stored:
+            remove_folder(here.home.store / first.tree)
+        error = refusal(here, "acme/wide@^1")
+        assert error.code == "PLY3720"
+        assert error.details["difference"] == ["+ write: {path: out, mode: direct}"]
+        digest = str(error.details["digest"])
+        here.install("acme/wide@^1", policy=Policy(accepted=frozenset({digest})))
+        assert lock_of(here).roots["acme/wide"].version == "1.1.0"
+        here.install()
 
 
 def test_fewer_permissions_need_no_new_consent(here: World) -> None:

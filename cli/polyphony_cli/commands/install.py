@@ -8,14 +8,24 @@ from typing import TYPE_CHECKING
 
 import click
 
-from polyphony_cli.client import confirm, home_of, packages_of, registries_of, suggesting, transport_of
+from polyphony_cli.client import (
+    confirm,
+    home_of,
+    packages_of,
+    registries_of,
+    suggesting,
+    transport_of,
+    with_consent,
+)
 from polyphony_cli.console import Console
 from polyphony_schemas.errors import PolyphonyError
 from polyphony_schemas.names import MELODY_FILES
 from polyphony_schemas.scalars import parse_duration
 
 if TYPE_CHECKING:
-    from polyphony_runner.install.resolve import Resolved
+    from polyphony_runner.install.installing import Installed
+    from polyphony_runner.install.offers import Offer
+    from polyphony_runner.install.resolve import Policy
 
 
 @click.command()
@@ -66,19 +76,29 @@ def command(
             "PLY6602", f"there is no lock at {path} to install from", hint="polyphony install NAME makes one"
         )
     with transport_of(console) as transport:
-        request = Request(
-            lock_path=path,
-            references=references,
-            frozen=frozen,
-            policy=Policy(minimum_age_s=age, accepted=frozenset(accepted)),
-            agree=lambda named: _agree(console, named, frozenset(accepted)),
-            notice=console.say,
-        )
         registries = registries_of(console, transport)
+
+        def install_under(policy: Policy) -> list[Installed]:
+            request = Request(
+                lock_path=path,
+                references=references,
+                frozen=frozen,
+                policy=policy,
+                agree=lambda offers: _agree(console, offers, policy.accepted),
+                notice=console.say,
+            )
+            return install(registries, transport, request)
+
         with suggesting(registries, transport):
-            installed = install(registries, transport, request)
+            installed = with_consent(Policy(minimum_age_s=age, accepted=frozenset(accepted)), install_under)
     if console.as_json:
-        console.document({"installed": [one.to_json() for one in installed], "lock": str(path)})
+        console.document(
+            {
+                "installed": [one.to_json() for one in installed],
+                "lock": str(path),
+                "effective": {one.name: one.effective for one in installed if one.effective is not None},
+            }
+        )
     for one in installed:
         console.line(f"{one.name} {one.version}  tree {one.tree[:16]}  record {one.log_index}")
     console.say(
@@ -94,28 +114,32 @@ def _seconds(text: str) -> int:
     return 0 if text == "0" else parse_duration(text) // 1000
 
 
-def _agree(console: Console, named: Sequence[Resolved], accepted: frozenset[str]) -> None:
-    """Show what the named packages may do, in plain words; ask where there is somebody to ask.
+def _agree(console: Console, offers: Sequence[Offer], accepted: frozenset[str]) -> None:
+    """Show what the named packages may do with everything they use; ask where there is somebody to ask.
 
     Without a terminal installing is the consent, and the digest in the lock its record.
     """
-    from polyphony_runner.install.consent import words
+    from polyphony_schemas.permissions.digest import canonical_document
+    from polyphony_schemas.permissions.words import describe
 
-    for resolved in named:
-        verified = resolved.verified
-        if resolved.agreed or not verified.permissions_document:
+    for offer in offers:
+        verified = offer.resolved.verified
+        if offer.resolved.agreed or not verified.permissions_document:
             continue
         console.say(f"{verified.name} {verified.version} may:")
-        for line in words(verified):
+        for line in describe(offer.asked):
             console.say(f"  - {line}")
-        console.say(f"  permissions {verified.permissions}")
-        if verified.permissions not in accepted and confirm("Install it with these permissions?") is False:
+        got = offer.whole.grants if offer.whole is not None else offer.asked
+        if canonical_document(got) != canonical_document(offer.asked):
+            console.say("  of which, with everything it uses, its nodes get:")
+            for line in describe(got):
+                console.say(f"  - {line}")
+        console.say(f"  permissions {offer.digest}")
+        agreed = accepted & {offer.digest, verified.permissions}
+        if not agreed and confirm("Install it with these permissions?") is False:
             raise PolyphonyError(
                 "PLY6803",
                 f"you did not agree to the permissions of {verified.name} {verified.version}",
                 hint="nothing was installed",
-                details={
-                    "permissions": verified.permissions_document,
-                    "digest": verified.permissions,
-                },
+                details={"permissions": canonical_document(offer.asked), "digest": offer.digest},
             )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from polyphony_cli.client import home_of, packages_of, registries_of, transport_of
+from polyphony_cli.client import home_of, packages_of, registries_of, transport_of, with_consent
 from polyphony_cli.console import Console
 from polyphony_schemas.errors import UsageError
 from polyphony_schemas.scalars import parse_duration
@@ -56,15 +57,12 @@ def command(
     path = install_place(home, Path.cwd(), everywhere=everywhere)
     age = None if minimum_age is None else 0 if minimum_age == "0" else parse_duration(minimum_age) // 1000
     with transport_of(console) as transport:
-        request = Request(
-            lock_path=path,
-            references=packages_of(names),
-            update=True,
-            policy=Policy(age, frozenset(accepted), accept_signer),
-            notice=console.say,
+        request = Request(lock_path=path, references=packages_of(names), update=True, notice=console.say)
+        before, registries = read_lock(path), registries_of(console, transport)
+        installed = with_consent(
+            Policy(age, frozenset(accepted), accept_signer),
+            lambda policy: install(registries, transport, replace(request, policy=policy)),
         )
-        before = read_lock(path)
-        installed = install(registries_of(console, transport), transport, request)
     known = set() if before is None else set(before.packages)
     changed = [one for one in installed if f"{one.name}@{one.version}" not in known]
     if console.as_json:

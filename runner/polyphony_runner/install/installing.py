@@ -13,6 +13,7 @@ from polyphony_runner.home import Home
 from polyphony_runner.http import Transport
 from polyphony_runner.install.content import Content
 from polyphony_runner.install.lock_change import differences, locked_facts, merged, seen_in
+from polyphony_runner.install.offers import Offer, offers_of, refuse_wider
 from polyphony_runner.install.plan import PARALLEL, Plan, make_plan
 from polyphony_runner.install.proof import encode_proof
 from polyphony_runner.install.resolve import Policy, Resolved, Resolver
@@ -23,14 +24,15 @@ from polyphony_runner.store import FolderStore, PackageStore
 from polyphony_schemas.errors import TrustError
 from polyphony_schemas.lock import Lock
 from polyphony_schemas.names import PackageReference, parse_package
-from polyphony_schemas.values import TreeId
+from polyphony_schemas.values import JsonValue, TreeId
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """What is asked for. ``references`` with a range that was written are resolved anew; empty: what the lock names.
 
-    ``update`` resolves everything anew. ``agree`` shows the permissions of what was named and raises to stop.
+    ``update`` resolves everything anew. ``agree`` shows what the named packages may do with everything they use, before
+    anything is written, and raises to stop.
     """
 
     lock_path: Path
@@ -38,13 +40,13 @@ class Request:
     frozen: bool = False
     update: bool = False
     policy: Policy = field(default_factory=Policy)
-    agree: Callable[[Sequence[Resolved]], None] = lambda _: None
+    agree: Callable[[Sequence[Offer]], None] = lambda _: None
     notice: Callable[[str], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """One package of an installation, as ``install --json`` lists it."""
+    """One package of an installation, as ``install --json`` lists it; ``effective``: what a named melody may do with everything."""
 
     name: str
     version: str
@@ -52,6 +54,7 @@ class Installed:
     signer: str
     log_index: int
     permissions: str
+    effective: JsonValue = None
 
     def to_json(self) -> dict[str, object]:
         """The object of ``install --json``."""
@@ -83,9 +86,11 @@ def install(
             resolver,
             store,
             keep=_keep(lock, request),
-            consent=request.agree,
             notice=request.notice,
         )
+        offers = offers_of(plan, lock, store)
+        refuse_wider(offers, request.policy.accepted)
+        request.agree(offers)
         after = merged(lock, plan, resolver)
         if request.frozen and (found := differences(lock, after)):
             raise TrustError(
@@ -101,7 +106,8 @@ def install(
         if not request.frozen and after != lock:
             write_lock(request.lock_path, after)
         _keep_graphs(store, after, plan)
-    return [_installed(content) for content in plan.entries()]
+    effective = {offer.resolved.key: offer.to_json() for offer in offers}
+    return [_installed(content, effective.get(content.resolved.key)) for content in plan.entries()]
 
 
 def uninstall(home: Home, path: Path, names: Sequence[str]) -> list[str]:
@@ -209,8 +215,14 @@ def _bundles(resolved: Resolved) -> list[str]:
     return [resolved.verified.bundle, *chain]
 
 
-def _installed(content: Content) -> Installed:
+def _installed(content: Content, effective: JsonValue) -> Installed:
     verified = content.resolved.verified
     return Installed(
-        verified.name, verified.version, verified.tree, verified.signer, verified.index, verified.permissions
+        verified.name,
+        verified.version,
+        verified.tree,
+        verified.signer,
+        verified.index,
+        verified.permissions,
+        effective,
     )

@@ -7,7 +7,7 @@ that may be chosen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -22,8 +22,6 @@ MAX_PACKAGES = 500
 
 # The locked version for a reference of a consumer (a lock key, None for what a person or a path asks for), or None.
 Keep = Callable[[str | None, PackageReference], str | None]
-# Asked once, with the packages that were named, before anything is downloaded; raises to stop.
-Consent = Callable[[Sequence[Resolved]], None]
 Notice = Callable[[str], None]
 
 
@@ -48,7 +46,6 @@ def make_plan(
     store: PackageStore,
     *,
     keep: Keep,
-    consent: Consent,
     notice: Notice,
 ) -> Plan:
     """Resolve, verify and fetch ``references`` and everything they use. Raises the first refusal."""
@@ -65,9 +62,6 @@ def make_plan(
             for resolved in found:
                 chosen[str(resolved.reference)] = resolved.key
                 _tell(resolved, notice)
-            named = [resolved for resolved in found if wave[str(resolved.reference)][0] is None]
-            if named:
-                consent(named)
             new = {one.key: one for one in found if one.key not in plan.contents}
             if len(plan.contents) + len(new) > MAX_PACKAGES:
                 raise ClientError(

@@ -168,7 +168,7 @@ class Resolver:
         accepted: str | None = None
         if asked in self.policy.accepted:
             accepted = asked
-        elif root and self.policy.accepted:
+        elif root and self.policy.accepted and (locked is None or locked.permissions != asked):
             accepted = min(self.policy.accepted)  # given, but for something else: step 6 says what is asked
         return Consent(
             locked=locked,

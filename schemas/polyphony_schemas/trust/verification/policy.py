@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from polyphony_schemas.trust.history import RECOVERY_DELAY_S, VersionState, version_key
@@ -74,23 +74,24 @@ def _permissions(history: History, version: VersionState, consent: Consent) -> N
     asked, locked = version.record.permissions, consent.locked
     if consent.permissions is not None:
         if consent.permissions != asked:
-            raise _wider(history, version, f"you accepted {consent.permissions}")
+            raise _wider(history, version, f"you accepted {consent.permissions}", ())
         return
     if locked is None or locked.permissions == asked:
         return
     before = history.package.versions.get(version_key(locked.version))
     if before is None or before.record.permissions != locked.permissions:
-        raise _wider(history, version, "the accepted permissions are not in the index any more")
-    added = _added(history.hints(before), history.hints(version))
-    if added:
-        raise _wider(history, version, "new are " + ", ".join(added))
+        raise _wider(history, version, "the accepted permissions are not in the index any more", ())
+    lines = _difference(history.hints(before), history.hints(version))
+    if lines:
+        raise _wider(history, version, "\n  " + "\n  ".join(lines), lines)
 
 
-def _added(before: JsonObject, after: JsonObject) -> list[str]:
-    from polyphony_schemas.permissions.compare import widens
+def _difference(before: JsonObject, after: JsonObject) -> list[str]:
+    """What comes and goes, by key; nothing when a consent to ``before`` covers ``after``."""
+    from polyphony_schemas.permissions.compare import difference, widens
 
-    found = widens(_declared(before.get("permissions")), _declared(after.get("permissions")))
-    return [f"{widening.key}: {list(widening.items)}" for widening in found]
+    old, new = _declared(before.get("permissions")), _declared(after.get("permissions"))
+    return difference(old, new) if widens(old, new) else []
 
 
 def _declared(document: JsonValue) -> dict[str, tuple[JsonValue, ...] | Literal["granted"]]:
@@ -102,13 +103,18 @@ def _declared(document: JsonValue) -> dict[str, tuple[JsonValue, ...] | Literal[
     }
 
 
-def _wider(history: History, version: VersionState, why: str) -> Exception:
+def _wider(history: History, version: VersionState, why: str, lines: Sequence[str]) -> Exception:
     digest = version.record.permissions
     return refusal(
         "PLY5604",
-        f"{history.name} {version.record.version} asks for other permissions than were accepted: {why}",
+        f"{history.name} {version.record.version} asks for other permissions than were accepted:"
+        f"{'' if lines else ' '}{why}",
         hint=f"look at them with polyphony info, then pass --accept-permissions {digest}",
-        details={"digest": digest, "permissions": history.hints(version).get("permissions", {})},
+        details={
+            "digest": digest,
+            "permissions": history.hints(version).get("permissions", {}),
+            "difference": list(lines),
+        },
     )
 
 
