@@ -12,6 +12,7 @@ from typing import Any
 from polyphony_runner.sandbox.judge import Verdict
 from polyphony_runner.sandbox.spec import Limits, OnBytes, OnConnection, OnLine
 from polyphony_runner.sandbox.stdio import Edges, OutputLimitError, pump_stderr, pump_stdout, write_all
+from polyphony_runner.sandbox.tunnel import Allowance
 from polyphony_runner.sandbox.watch import INTERVAL, Disk, watch_disk
 
 DRAIN_SECONDS = 60.0
@@ -150,6 +151,11 @@ class Attended:
         return Pumps.start(
             out, err, bounds=bounds, streams=self.streams, edges=self.edges, ending=self.ending
         )
+
+    def network_allowance(self, bounds: Limits) -> Allowance:
+        """What the program's connections may move; more ends it."""
+        said = f"the program moved more than {bounds.network} bytes over the network"
+        return Allowance(bounds.network, lambda: self.ending.because(Verdict("network", said)))
 
     async def reason_before(self, end: asyncio.Future[Any], wall: float) -> Verdict | None:
         """Wait for the program's own end, None, or for a reason to bring it about: at the latest after ``wall`` seconds."""

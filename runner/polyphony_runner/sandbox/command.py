@@ -19,7 +19,14 @@ from polyphony_schemas.scalars import parse_duration, parse_size
 
 # name on the command line (as in ``limits:`` of a melody) -> (field, how its value is read)
 DURATIONS = {"timeout": "wall", "cpu": "cpu"}
-SIZES = {"memory": "memory", "output": "stdout", "disk": "disk", "file": "file_size", "tmp": "tmp"}
+SIZES = {
+    "memory": "memory",
+    "output": "stdout",
+    "disk": "disk",
+    "file": "file_size",
+    "tmp": "tmp",
+    "network": "network",
+}
 COUNTS = {"processes": "processes", "files": "open_files"}
 
 

@@ -89,6 +89,7 @@ class Execution(Attended):
         from polyphony_runner.sandbox.proxy import Proxy  # most programs have no network
 
         proxy = Proxy(self.spec.endpoints, self.spec.host_proxy, self.streams.on_connection)
+        proxy.allowance = self.network_allowance(self.spec.limits)
         await stack.enter_async_context(proxy.serving(listener))
         return proxy
 

@@ -19,7 +19,7 @@ from polyphony_runner.sandbox import proxy_http as http
 from polyphony_runner.sandbox.endpoints import grant_text, literal, normal_host
 from polyphony_runner.sandbox.reach import Address, ip_address, is_metadata, reachable
 from polyphony_runner.sandbox.spec import Connection, Endpoint, OnConnection
-from polyphony_runner.sandbox.tunnel import HALF_CLOSED_SECONDS, IDLE_SECONDS, Tally, tunnel
+from polyphony_runner.sandbox.tunnel import HALF_CLOSED_SECONDS, IDLE_SECONDS, Allowance, End, Tally, tunnel
 from polyphony_runner.sandbox.upstream import Upstream, open_upstream
 
 MAX_TUNNELS = 64
@@ -46,12 +46,13 @@ async def resolve_outside(host: str, port: int) -> Sequence[str]:
 
 @dataclass(slots=True)
 class Proxy:
-    """One policy for one listener. ``connections`` grows as they end."""
+    """One policy for one listener. ``connections`` grows as they end, ``allowance`` shrinks as bytes move."""
 
     endpoints: Sequence[Endpoint]
     host_proxy: str | None = None
     on_connection: OnConnection | None = None
     resolve: Resolve = resolve_outside
+    allowance: Allowance = field(default_factory=Allowance)
     connections: list[Connection] = field(default_factory=list)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -82,7 +83,7 @@ class Proxy:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         started = time.monotonic()
-        tally = Tally()
+        tally = Tally(allowance=self.allowance)
         record = _Record()
         try:
             if len(self._tasks) > MAX_TUNNELS:
@@ -140,7 +141,9 @@ class Proxy:
                 writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
             record.allowed = True
             record.reason = "granted"
-            await tunnel(reader, writer, upstream.reader, upstream.writer, tally)
+            await tunnel(End(reader, writer), End(upstream.reader, upstream.writer), tally)
+            if tally.spent:
+                record.reason = "too-many-bytes"
         finally:
             upstream.writer.close()
 

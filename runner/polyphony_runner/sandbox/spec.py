@@ -58,6 +58,7 @@ class Limits:
     open_files: int = 1024
     line: int = 1 << 20
     entries: int = 100_000
+    network: int | None = 16 << 30  # both ways, over all connections
 
 
 @dataclass(frozen=True, slots=True)

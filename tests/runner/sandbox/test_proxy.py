@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from ipaddress import ip_address
 
 import pytest
@@ -243,6 +243,67 @@ def test_more_tunnels_than_the_bound_are_refused() -> None:
                 assert (await ask(port, head)).startswith(b"HTTP/1.1 503")
                 for writer in open_ends:
                     writer.close()
+
+    asyncio.run(main())
+
+
+def test_large_bodies_pass_whole_both_ways_at_once() -> None:
+    """Many times what a pipe holds, and a far side that reads slower than is sent."""
+    payload = os.urandom(1 << 20) * 8
+
+    async def main() -> None:
+        async with echo_server() as target:
+            proxy = Proxy([Endpoint("127.0.0.1", target, private=True)])
+            async with proxied(proxy) as port:
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                # what is sent before the answer is there is not lost
+                writer.write(f"CONNECT 127.0.0.1:{target} HTTP/1.1\r\n\r\nearly".encode())
+                await reader.readuntil(b"\r\n\r\n")
+                sending = asyncio.ensure_future(_send(writer, payload))
+                assert await reader.read(-1) == b"early" + payload
+                await sending
+                writer.close()
+            (connection,) = proxy.connections
+            assert (connection.sent, connection.received) == (5 + len(payload), 5 + len(payload))
+
+    asyncio.run(main())
+
+
+async def _send(writer: asyncio.StreamWriter, payload: bytes) -> None:
+    with suppress(OSError):
+        writer.write(payload)
+        await writer.drain()
+        writer.write_eof()
+
+
+async def exchange(port: int, head: bytes, body: bytes) -> int:
+    """Bytes that came back for a body."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(head)
+    await reader.readuntil(b"\r\n\r\n")
+    sending = asyncio.ensure_future(_send(writer, body))
+    count = 0
+    with suppress(ConnectionResetError):
+        while chunk := await reader.read(4096):
+            count += len(chunk)
+    await sending
+    writer.close()
+    return count
+
+
+def test_no_more_bytes_than_allowed_move_over_all_connections() -> None:
+    async def main() -> None:
+        spent = asyncio.Event()
+        async with echo_server() as target:
+            proxy = Proxy([Endpoint("127.0.0.1", target, private=True)])
+            proxy.allowance = tunnel.Allowance(100_000, spent.set)
+            async with proxied(proxy) as port:
+                head = f"CONNECT 127.0.0.1:{target} HTTP/1.1\r\n\r\n".encode()
+                assert await exchange(port, head, b"x" * 30_000) == 30_000  # and as much the other way
+                assert not spent.is_set()
+                assert await exchange(port, head, b"x" * 3_000_000) < 3_000_000
+                assert spent.is_set()
+        assert [one.reason for one in proxy.connections] == ["granted", "too-many-bytes"]
 
     asyncio.run(main())
 

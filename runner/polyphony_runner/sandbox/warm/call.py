@@ -104,6 +104,7 @@ class Call(Attended):
     async def _attend(self, out: int, err: int) -> tuple[dict[str, object], bytes]:
         if self.worker.proxy is not None:
             self.worker.proxy.on_connection = self.streams.on_connection
+            self.worker.proxy.allowance = self.network_allowance(self.request.limits)
         pumps = self.pump(out, err, self.request.limits)
         side: list[asyncio.Future[None]] = []
         if not self._feed_at_once():
