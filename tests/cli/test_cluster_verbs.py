@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -82,13 +83,14 @@ class Machine:
         ):
             monkeypatch.setenv(f"POLYPHONY_CLUSTER_{key}", value)
         self.worker = subprocess.Popen(
-            [sys.executable, "-m", "polyphony_cli.main", "worker", "--slots", "2"],
+            [sys.executable, "-m", "polyphony_cli.main", "worker", "--slots", "2", "--metrics-port", "0"],
             env={**os.environ, "POLYPHONY_HOME": str(folder / "other")},
             stderr=subprocess.PIPE,
             text=True,
         )
         assert self.worker.stderr is not None
         assert "2 places" in self.worker.stderr.readline()
+        self.metrics_at = self.worker.stderr.readline().split()[-1]
 
     def json(self, *words: str, status: int = 0) -> Any:
         said = client_cli.polyphony(self.home, *words)
@@ -97,6 +99,10 @@ class Machine:
 
     def begin(self, name: str) -> str:
         return str(self.json("run", str(self.folder / name), "--executor", "cluster", "--detach")["run"])
+
+    def metrics(self) -> list[str]:
+        with urllib.request.urlopen(self.metrics_at, timeout=60) as answer:
+            return str(answer.read().decode()).splitlines()
 
     def status(self, run: str) -> str:
         return str(self.json("show", run)["status"])
@@ -124,6 +130,9 @@ def test_a_run_of_another_machine_is_watched_asked_and_read(machine: Machine) ->
     assert [(one["run"], one["status"]) for one in machine.json("runs")["runs"]] == [(run, "waiting")]
     assert machine.json("approve", run, "ask") == {"run": run, "delivered": True}
     wait_for(lambda: machine.status(run) == "succeeded", "the end")
+    counted = machine.metrics()
+    assert 'polyphony_runs_total{melody="tested",status="succeeded"} 1' in counted
+    assert 'polyphony_node_attempts_total{melody="tested",status="succeeded"} 3' in counted
     shown = machine.json("show", run)
     assert shown["outputs"] == {"value": 7, "big": "x" * 40000}
     logs = client_cli.polyphony(machine.home, "logs", run).out.splitlines()
@@ -164,6 +173,15 @@ def test_ctrl_c_halts_the_run_and_resume_watches_it_to_its_end(machine: Machine)
     out, said = process.communicate(timeout=60)
     assert (process.returncode, json.loads(out)["status"]) == (130, "halted"), said
     assert f"polyphony resume {run}" in said
+
+
+def test_a_port_for_metrics_that_is_none_or_is_taken_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, machine: Machine
+) -> None:
+    assert client_cli.polyphony(machine.home, "worker", "--metrics-port", "x:y").status == 2
+    taken = machine.metrics_at.removeprefix("http://").removesuffix("/metrics")
+    said = client_cli.polyphony(machine.home, "worker", "--metrics-port", taken)
+    assert (said.status, json.loads(said.out)["error"]["code"]) == (1, "PLY2852")
 
 
 def test_without_a_cluster_the_verbs_say_what_to_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

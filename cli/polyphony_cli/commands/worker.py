@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
 from polyphony_cli.console import Console
+from polyphony_schemas.errors import PolyphonyError
 
 if TYPE_CHECKING:
     from polyphony_runner.cluster.worker import Worker
+    from polyphony_runner.observe.metrics import Metrics
 
 
 @click.command()
@@ -21,8 +25,13 @@ if TYPE_CHECKING:
     help="How many nodes to execute at the same time (default: one for each processor).",
 )
 @click.option("--name", metavar="NAME", help="What this worker is called; no two may share a name.")
+@click.option(
+    "--metrics-port",
+    metavar="[HOST:]PORT",
+    help="Serve /metrics for Prometheus there (HOST: 127.0.0.1).",
+)
 @click.pass_obj
-def command(console: Console, slots: int | None, name: str | None) -> int:
+def command(console: Console, *, slots: int | None, name: str | None, metrics_port: str | None) -> int:
     """Work for the cluster that this machine names, until SIGTERM or Ctrl-C.
 
     Then nothing new is started, running nodes are finished and their runs handed over; a second signal leaves at
@@ -34,27 +43,66 @@ def command(console: Console, slots: int | None, name: str | None) -> int:
     from polyphony_cli.cluster_verbs import settings_of
     from polyphony_cli.run_verbs import home_of
     from polyphony_runner.cluster.worker import Worker, worker_name
+    from polyphony_runner.observe.structured import JsonFormatter
     from polyphony_runner.runtimes.sandboxed import SandboxedRuntime
     from polyphony_runner.sandbox.preflight import current_level
 
     settings, home = settings_of(console), home_of(console)
     level = current_level(home.root)  # no sandbox, no worker
-    logging.basicConfig(
-        level=logging.DEBUG if console.verbose else logging.WARNING, format="%(levelname)s %(message)s"
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        JsonFormatter() if console.log_json else logging.Formatter("%(levelname)s %(message)s")
     )
+    logging.basicConfig(level=logging.DEBUG if console.verbose else logging.WARNING, handlers=[handler])
     places = slots or os.cpu_count() or 1
-    worker = Worker(
-        settings,
-        home,
-        lambda packages, artifacts: SandboxedRuntime(packages, artifacts, home, base=home.root, level=level),
-        slots=places,
-        name=name or worker_name(),
-    )
-    console.say(f"worker {worker.name}: {places} places, sandbox level {level}")
-    asyncio.run(_work(console, worker))
+    with _metrics(metrics_port) as (metrics, served):
+        worker = Worker(
+            settings,
+            home,
+            lambda packages, artifacts: SandboxedRuntime(
+                packages, artifacts, home, base=home.root, level=level
+            ),
+            slots=places,
+            name=name or worker_name(),
+            metrics=metrics,
+        )
+        console.say(f"worker {worker.name}: {places} places, sandbox level {level}")
+        if served:
+            console.say(f"metrics at {served}")
+        asyncio.run(_work(console, worker))
     if console.as_json:
         console.document({"worker": worker.name, "slots": places})
     return 0
+
+
+@contextmanager
+def _metrics(port: str | None) -> Iterator[tuple[Metrics | None, str]]:
+    """What counts, and the address where it is served; PLY2852 when that cannot be had."""
+    if port is None:
+        yield None, ""
+        return
+    from polyphony_runner.observe.metrics import Metrics
+    from polyphony_runner.observe.serving import serving
+
+    metrics, (host, number) = Metrics(), _address(port)
+    with ExitStack() as stack:
+        try:
+            bound = stack.enter_context(serving(metrics.text, host, number))
+        except OSError as error:
+            raise PolyphonyError(
+                "PLY2852",
+                f"metrics cannot be served at {port!r}: {(error.strerror or str(error)).lower()}",
+                hint="name a free port of an address of this machine",
+            ) from error
+        yield metrics, f"http://{host}:{bound}/metrics"
+
+
+def _address(text: str) -> tuple[str, int]:
+    """Host and port of ``[HOST:]PORT``."""
+    host, _, port = text.rpartition(":")
+    if not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise click.BadParameter(f"{text!r} is no [HOST:]PORT", param_hint="--metrics-port")
+    return host or "127.0.0.1", int(port)
 
 
 async def _work(console: Console, worker: Worker) -> None:

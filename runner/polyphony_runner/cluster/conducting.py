@@ -38,10 +38,11 @@ from polyphony_runner.conductor.state import RunState
 from polyphony_runner.conductor.storage import ValueStore
 from polyphony_runner.home import Home
 from polyphony_runner.journal.errors import JournalConflictError
+from polyphony_runner.observe.metrics import Metrics
 from polyphony_runner.runs.head import signed_head
 from polyphony_runner.runs.session import context_of, packages_of
 from polyphony_runner.runtimes.protocol import Runtime
-from polyphony_schemas.journal import FIRST_PREV
+from polyphony_schemas.journal import FIRST_PREV, Event
 
 _LOG = logging.getLogger(__name__)
 # A run whose next moment is farther away is put down; nearer, it is not worth the way through the database.
@@ -64,6 +65,7 @@ class Station:
     trees: Trees
     slots: Slots
     commits: Commits
+    metrics: Metrics | None = None
     draining: bool = False
     # States of runs that were put down here, with the digest of the last line they saw.
     states: OrderedDict[str, tuple[RunState, str]] = field(default_factory=OrderedDict)
@@ -73,6 +75,10 @@ class Station:
         self.states[run] = (state, head)
         if len(self.states) > _STATES_KEPT:
             self.states.popitem(last=False)
+
+
+def _unobserved(event: Event, state: RunState) -> None:
+    """Nobody counts."""
 
 
 class Conducting:
@@ -105,6 +111,7 @@ class Conducting:
             logs=self.logs,
             put_down=self._may_rest,
             settled=self.journal.settled,
+            observer=station.metrics or _unobserved,
             keeper=LockKeeper(PgLocks(station.database, run, lambda name: name in self.state.shared), run),
             post=partial(post_to_melody, station.database, station.bell, station.values, run),
         )

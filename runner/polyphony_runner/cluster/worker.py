@@ -30,6 +30,7 @@ from polyphony_runner.cluster.slots import Slots
 from polyphony_runner.conductor.storage import ValueStore
 from polyphony_runner.home import Home
 from polyphony_runner.journal.errors import JournalError
+from polyphony_runner.observe.metrics import Metrics
 from polyphony_runner.packages import PackageSource
 from polyphony_runner.runtimes.protocol import Runtime
 
@@ -50,9 +51,16 @@ class Worker:
     """One worker. ``runtime`` is made once, for the nodes of every run."""
 
     def __init__(
-        self, settings: ClusterSettings, home: Home, runtime: RuntimeOfWorker, *, slots: int, name: str = ""
+        self,
+        settings: ClusterSettings,
+        home: Home,
+        runtime: RuntimeOfWorker,
+        *,
+        slots: int,
+        name: str = "",
+        metrics: Metrics | None = None,
     ) -> None:
-        """Connect; PLY2702 when the database cannot be reached."""
+        """Connect; PLY2702 when the database cannot be reached. ``metrics`` sees the events of all runs conducted here."""
         database = Database(settings.database)
         database.connect()
         artifacts = open_artifacts(settings, home)
@@ -69,6 +77,7 @@ class Worker:
             trees=trees,
             slots=Slots(slots),
             commits=Commits(Database(settings.database)),
+            metrics=metrics,
         )
         self._helping = Helping(self.station, self.heard)
         self._runs: dict[str, Conducting] = {}
@@ -191,6 +200,8 @@ class Worker:
     def _left(self, conducting: Conducting) -> None:
         if self._runs.pop(conducting.run, None) is not None:
             self.station.slots.conduct(-1)
+            if self.station.metrics is not None:
+                self.station.metrics.forget(conducting.run)
         self._look_whether_drained()
 
     def _look_whether_drained(self) -> None:
