@@ -20,7 +20,7 @@ run: setup ## Start a registry on loopback
 	@tools/serve.sh
 lock: setup ## Rewrite requirements.lock
 	@tools/lock.sh
-chaos: setup ## Kill runs at aimed moments; the report goes to bench/results/chaos.json
-	@.venv/bin/python tools/chaos.py --kills $${KILLS:-100} --seed $${SEED:-7} --mode sandbox --report bench/results/chaos.json
+chaos: setup ## Kill runners, workers, Redis and PostgreSQL 1,000 times; the report goes to bench/results/chaos.json
+	@.venv/bin/python tools/chaos.py --kills $${KILLS:-1000} --runs $${RUNS:-200} --seed $${SEED:-7} --report bench/results/chaos.json
 fuzz: setup ## Play random graphs with failures and kills for seconds: FOR=600
 	@.venv/bin/python tools/fuzz.py --seconds $${FOR:-600}
