@@ -14,7 +14,7 @@ from generated_files import ROOT, write_or_check
 
 sys.path.insert(0, str(ROOT / "tests"))
 
-from support.conformance_patterns import CONFORMANCE, Pattern, patterns
+from support.conformance_patterns import CONFORMANCE, ERRORS, PATTERNS, Pattern, patterns
 
 PAGE = ROOT / "docs" / "patterns.md"
 RESULTS = CONFORMANCE / "results.json"
@@ -38,6 +38,10 @@ polyphony run ./tests/conformance/patterns/01-sequence --override conformance/ac
 plays one by hand (not those in which nodes are held back: the suite has its own program for that).
 """
 TAIL = """A pattern that says *none* cannot be drawn in a melody:
+"""
+ERROR_HEAD = """## Error strategies
+
+In the same notation, by the same suite.
 """
 
 
@@ -64,26 +68,38 @@ def run_suite() -> Results:
     words = ["-q", "-p", "no:cacheprovider", "-p", "no:randomly", str(CONFORMANCE)]
     pytest.main(words, plugins=[recorder])
     results: Results = {}
-    for pattern in patterns():
-        ways = recorder.found.get(pattern.folder.name, {})
+    for pattern in (*patterns(PATTERNS), *patterns(ERRORS)):
+        ways = recorder.found.get(pattern.key, {})
         came = {way: "passed" if ways[way] else "failed" for way in WAYS if way in ways}
-        results[pattern.folder.name] = {"digest": pattern.digest, **came}
+        results[pattern.key] = {"digest": pattern.digest, **came}
     return results
 
 
 def document(results: Results) -> str:
     """The whole page."""
-    lines = [
-        "| | pattern | level | in a melody | local | cluster | sandbox | schedules |",
-        "|---|---|---|---|---|---|---|---|",
+    found = patterns(PATTERNS)
+    reasons = [
+        f"- {one.number} {one.name} ({one.meaning}): {one.reason}."
+        for one in (pattern.expectation for pattern in found)
+        if one.reason
     ]
-    reasons = []
-    for pattern in patterns():
-        expected = pattern.expectation
-        lines.append(row(pattern, results.get(pattern.folder.name, {})))
-        if not pattern.expressible:
-            reasons.append(f"- {expected.number} {expected.name} ({expected.meaning}): {expected.reason}.")
-    return "\n".join([HEAD, *lines, "", TAIL, *reasons, ""])
+    lines = [
+        HEAD,
+        *table(found, results),
+        "",
+        TAIL,
+        *reasons,
+        "",
+        ERROR_HEAD,
+        *table(patterns(ERRORS), results),
+    ]
+    return "\n".join([*lines, ""])
+
+
+def table(found: list[Pattern], results: Results) -> list[str]:
+    """One line for each pattern."""
+    head = "| | pattern | level | in a melody | local | cluster | sandbox | schedules |"
+    return [head, "|---|---|---|---|---|---|---|---|", *(row(one, results.get(one.key, {})) for one in found)]
 
 
 def row(pattern: Pattern, came: dict[str, str]) -> str:
@@ -93,9 +109,9 @@ def row(pattern: Pattern, came: dict[str, str]) -> str:
     if not pattern.expressible:
         return f"{about} none | | | | |"
     current = came if came.get("digest") == pattern.digest else {}
-    ways = [w for w in WAYS if w != "sandbox" or expected.sandbox]
+    ways = [way for way in WAYS if way != "sandbox" or expected.sandbox]
     cells = " | ".join(current.get(way, "not run") if way in ways else "" for way in WAYS)
-    link = f"../tests/conformance/patterns/{pattern.folder.name}/melody.yaml"
+    link = f"../tests/conformance/{pattern.key}/melody.yaml"
     return f"{about} {expected.how} ([melody]({link})) | {cells} |"
 
 

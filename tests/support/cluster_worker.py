@@ -24,7 +24,7 @@ from polyphony_schemas.values import JsonObject
 async def act(assignment: Assignment, sink: Sink) -> JsonObject | Outcome:
     """Takes ``ms`` milliseconds, then says that it was executed: one line in the file ``executed`` of the work folder.
 
-    With ``hold`` it first waits until the work folder has a file of that name.
+    With ``hold`` it first waits until the work folder has a file of that name. With ``failures`` so many attempts fail.
     """
     given = {**assignment.inputs, **assignment.parameters}
     if "log" in given:
@@ -35,7 +35,7 @@ async def act(assignment: Assignment, sink: Sink) -> JsonObject | Outcome:
     await asyncio.sleep(float(str(given.get("ms", 0))) / 1000)
     if "hold" in given:
         await _appears(assignment.work / str(given["hold"]))
-    if given.get("fail"):
+    if given.get("fail") or assignment.attempt <= int(str(given.get("failures", 0))):
         return Failure("exit", "as asked")
     _note(assignment, "executed")
     return {"value": given.get("value", 1)}

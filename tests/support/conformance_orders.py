@@ -1,7 +1,7 @@
 """Which orders of events a run may have: a notation for partial orders, and a check of a journal against it.
 
 An event is written ``PATH.WORD``, where the word says what became of the node: ``started succeeded failed retrying
-skipped dead cancelled waiting answered``; of an iteration ``opened closed``. ``signal:NAME`` and ``cancel:PATH`` (or
+skipped dead cancelled waiting answered undoing undone undo_failed``; of an iteration ``opened closed``. ``signal:NAME`` and ``cancel:PATH`` (or
 ``cancel:run``) come from outside; ``#2`` is the second of its kind. A *chain* orders events:
 
 - ``a < b``: whatever is left comes before whatever is right. A path alone stands for its start and its success (an
@@ -33,26 +33,14 @@ from itertools import pairwise
 
 from polyphony_schemas.journal import Event
 
+_UNDO = {"undo.started": "undoing", "undo.done": "undone", "undo.failed": "undo_failed"}
+_FINALS = ("succeeded", "failed", "skipped", "dead", "cancelled")
 WORDS = frozenset(
-    [
-        "started",
-        "succeeded",
-        "failed",
-        "retrying",
-        "skipped",
-        "dead",
-        "cancelled",
-        "waiting",
-        "answered",
-        "opened",
-        "closed",
-    ]
+    (*_FINALS, "started", "retrying", "waiting", "answered", "opened", "closed", *_UNDO.values())
 )
 # Whether a node finds a lock or a budget taken is a matter of time: no order is asked of these waits.
 _WAITS = frozenset({"delay", "at", "signal", "approval", "fallback", "resume"})
-_SAME_WORD = frozenset(
-    f"node.{word}" for word in ("started", "succeeded", "failed", "retrying", "skipped", "dead", "cancelled")
-)
+_SAME_WORD = frozenset(f"node.{word}" for word in (*_FINALS, "started", "retrying"))
 _RANGE = re.compile(r"\[(\d+)-(\d+)\]")
 
 
@@ -131,6 +119,8 @@ def _word(event: Event) -> str | None:
             return f"cancel:{path}"
         case "approval.given":
             return f"{path}.answered"
+        case "undo.started" | "undo.done" | "undo.failed":
+            return f"{path}.{_UNDO[event.type]}"
         case "scope.round":
             return f"{path}.opened"
         case "scope.closed" if path.endswith("]"):

@@ -1,4 +1,4 @@
-"""The patterns of the conformance suite: a folder each, with a melody and what may come of it (``expect.yaml``)."""
+"""The conformance suite: a folder for each pattern and each error strategy, with a melody and what may come of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from polyphony_schemas.yaml12 import read_yaml
 from support.conformance_orders import Trace
 
 CONFORMANCE = Path(__file__).parents[1] / "conformance"
-PATTERNS = CONFORMANCE / "patterns"
+PATTERNS, ERRORS = CONFORMANCE / "patterns", CONFORMANCE / "errors"
 # What the melodies call ``conformance/act``.
 ACT = CONFORMANCE / "act"
 
@@ -62,7 +62,7 @@ class Expectation(_Closed):
 
     number: int
     name: str
-    level: Literal["must", "should", "could"]
+    level: Literal["must", "should", "could"] = "must"
     meaning: str
     how: str = ""
     reason: str = ""
@@ -80,6 +80,11 @@ class Pattern:
         )
 
     @property
+    def key(self) -> str:
+        """Its folder within the suite."""
+        return self.folder.relative_to(CONFORMANCE).as_posix()
+
+    @property
     def digest(self) -> str:
         """Changes with every file of the pattern."""
         digest = hashlib.sha256()
@@ -92,13 +97,13 @@ class Pattern:
         return not self.expectation.reason
 
 
-def patterns() -> list[Pattern]:
-    """Every pattern, by number."""
-    return [Pattern(folder) for folder in sorted(PATTERNS.iterdir())]
+def patterns(root: Path = PATTERNS) -> list[Pattern]:
+    """Every pattern (or error strategy) of a folder, by number."""
+    return [Pattern(folder) for folder in sorted(root.iterdir())]
 
 
 def cases() -> Iterator[tuple[Pattern, Case]]:
-    """Every case of every pattern that a melody can express."""
-    for pattern in patterns():
+    """Every case of everything that a melody can express."""
+    for pattern in (*patterns(PATTERNS), *patterns(ERRORS)):
         for case in pattern.expectation.cases:
             yield pattern, case

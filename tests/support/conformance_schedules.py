@@ -98,10 +98,8 @@ class Schedule:
             if self.random.random() < self.kills:
                 self._kill()
             choices = [*self._decisions(), *self._choices()]
-            if not choices:
-                assert self.state.timers, f"the run can neither go on nor end: {observed(self.events)}"
-                self.now = max(self.now, self.state.timers[0][0])
-            elif self.random.random() < 0.3:
+            assert choices, f"the run can neither go on nor end: {observed(self.events)}"
+            if self.random.random() < 0.3:
                 self.random.choice(choices).act()
             else:
                 max(choices, key=lambda choice: self._eager(choice.path)).act()
@@ -148,10 +146,15 @@ class Schedule:
                 yield Choice(path, partial(self._end, path, _CANCELLED))
             if hold is None or hold in self.released:
                 yield Choice(path, partial(self._end, path, self._outcome(path)))
+        if self.state.timers:
+            yield Choice("time", self._let_pass)
         come = set(observed(self.events))
         for number, step in enumerate(self.case.script):
             if number not in self.done and come.issuperset(step.after):
                 yield Choice(f"world {number}", partial(self._act, number, step))
+
+    def _let_pass(self) -> None:
+        self.now = max(self.now, self.state.timers[0][0])
 
     def _act(self, number: int, step: Step) -> None:
         self.done.add(number)
@@ -168,7 +171,9 @@ class Schedule:
 
     def _outcome(self, path: str) -> Success | Failure:
         given = self._given(path)
-        return Failure("exit", "as asked") if given.get("fail") else Success({"value": given.get("value", 1)})
+        if given.get("fail") or self.state.running[path] <= int(str(given.get("failures", 0))):
+            return Failure("exit", "as asked")
+        return Success({"value": given.get("value", 1)})
 
     def _end(self, path: str, outcome: Success | Failure) -> None:
         draft = conclude(self.state, path, self.state.running[path], outcome, self._moment())

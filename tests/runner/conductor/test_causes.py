@@ -18,13 +18,13 @@ from support.conductor_watched import WatchedWorld, killed_anywhere, watched
 _SEEDS = st.integers(min_value=0, max_value=2**32)
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(_SEEDS)
 def test_every_event_has_its_cause_and_the_state_is_what_follows_from_it(seed: int) -> None:
     watched(seed)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(_SEEDS)
 def test_a_run_goes_on_rightly_from_every_event_at_which_its_process_dies(seed: int) -> None:
     killed_anywhere(seed)
