@@ -149,7 +149,7 @@ def run(argv: list[str]) -> int:
     except click.exceptions.Exit as leave:
         return leave.exit_code
     except click.ClickException as error:
-        return report_error(error, as_json=as_json)
+        return report_error(error, as_json=as_json, log_json=log_json)
     except (KeyboardInterrupt, click.Abort):
         sys.stderr.write("interrupted\n")
         return 130
@@ -159,7 +159,11 @@ def run(argv: list[str]) -> int:
         return 0
     except OSError as error:
         refused = unusable(error)
-        return report_error(refused, as_json=as_json) if refused else report_bug(error, as_json=as_json)
+        return (
+            report_error(refused, as_json=as_json, log_json=log_json)
+            if refused
+            else report_bug(error, as_json=as_json)
+        )
     except Exception as error:  # noqa: BLE001  the last place: everything unforeseen is a bug of ours
         return report_bug(error, as_json=as_json)
     return status if isinstance(status, int) else 0
