@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from polyphony_runner.conductor.executor import Done, Executor, LocalExecutor, Said
+from polyphony_runner.conductor.executor import Done, Executor, LocalExecutor, Lost, Said
 from polyphony_runner.conductor.function_runtime import FunctionRuntime, NodeFunction, NoopRuntime
 from polyphony_runner.runtimes.protocol import Assignment, Failure, NodeEvent, Outcome, Runtime, Sink, Success
 from polyphony_schemas.graph.model import Limits
@@ -28,14 +28,14 @@ def make(request: pytest.FixtureRequest) -> Make:
 
 def carried_out(
     make: Make, runtime: Runtime, act: Callable[[Executor], None], timeout: float | None = None
-) -> list[Done | Said]:
+) -> list[Done | Said | Lost]:
     """Start one attempt, let ``act`` do something, wait for its end."""
 
-    async def run() -> list[Done | Said]:
-        reported: list[Done | Said] = []
+    async def run() -> list[Done | Said | Lost]:
+        reported: list[Done | Said | Lost] = []
         ended = asyncio.Event()
 
-        def report(message: Done | Said) -> None:
+        def report(message: Done | Said | Lost) -> None:
             reported.append(message)
             if isinstance(message, Done):
                 ended.set()
@@ -121,8 +121,8 @@ def test_a_bug_of_a_runtime_fails_its_node(make: Make) -> None:
 
 
 def test_an_attempt_cancelled_before_its_first_step_ends_too(make: Make) -> None:
-    async def run() -> list[Done | Said]:
-        reported: list[Done | Said] = []
+    async def run() -> list[Done | Said | Lost]:
+        reported: list[Done | Said | Lost] = []
         executor = make(NoopRuntime())
         executor.start(assignment(), None, reported.append)
         executor.cancel("a")
@@ -134,8 +134,8 @@ def test_an_attempt_cancelled_before_its_first_step_ends_too(make: Make) -> None
 
 
 def test_closing_ends_what_runs(make: Make) -> None:
-    async def run() -> list[Done | Said]:
-        reported: list[Done | Said] = []
+    async def run() -> list[Done | Said | Lost]:
+        reported: list[Done | Said | Lost] = []
         executor = make(functions(forever))
         executor.start(assignment(), None, reported.append)
         await asyncio.sleep(0)
