@@ -10,6 +10,8 @@ from polyphony_runner.errors import ClientError
 from polyphony_runner.http import Transport
 from polyphony_runner.install.proof import StoredProof
 from polyphony_runner.install.session import Session
+from polyphony_runner.policies.model import Policy as MachinePolicy
+from polyphony_runner.policies.reading import read_policy
 from polyphony_runner.registries.table import Registries
 from polyphony_runner.remote import Remote
 from polyphony_schemas.errors import TrustError
@@ -68,6 +70,7 @@ class Resolver:
     proof: StoredProof | None = None
     _sessions: dict[str, Session] = field(default_factory=dict)
     _guard: threading.Lock = field(default_factory=threading.Lock)
+    _machine: MachinePolicy | None = None
 
     @property
     def sessions(self) -> list[Session]:
@@ -78,6 +81,7 @@ class Resolver:
         """Step 1: the one registry that speaks for a name."""
         with self._guard:
             binding = self.registries.for_name(name)
+            self._rules().check_registry(binding.origin)
             session = self._sessions.get(binding.origin)
             if session is None:
                 point = self.seen.get(binding.log_origin)
@@ -175,7 +179,14 @@ class Resolver:
             permissions=accepted,
             accept_signer=self.policy.accept_signer,
             minimum_age_s=self.policy.minimum_age_s,
+            allowed_signers=self._rules().signers,
         )
+
+    def _rules(self) -> MachinePolicy:
+        """What the machine and its user forbid."""
+        if self._machine is None:
+            self._machine = read_policy(self.registries.home)
+        return self._machine
 
 
 def _same_as_locked(locked: Locked | None, history: History, version: str) -> None:

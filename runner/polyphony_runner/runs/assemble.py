@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from polyphony_runner.conductor.budgets import TRUSTED
 from polyphony_runner.home import Home
 from polyphony_runner.packages import Package, PackageSource, Sources
+from polyphony_runner.policies.model import Policy
+from polyphony_runner.policies.reading import read_policy
 from polyphony_runner.runs.errors import RunError
 from polyphony_runner.runs.features import refuse_later_features
 from polyphony_runner.runs.folder import PackageRecord, RunFolder, RunRecord, new_run_id
@@ -88,7 +90,10 @@ def assemble(request: RunRequest, home: Home, installed: PackageSource | None = 
             hint="name one that exists with --work, or leave the flag out for the current one",
         )
     inputs = read_inputs(melody.inputs, request.inputs, request.inputs_file)
-    group, trusted = group_of(melody, inputs), read_settings(home).usage_trusted
+    policy = read_policy(home)
+    check_policy(policy, score, request)
+    group = group_of(melody, inputs)
+    trusted = policy.trusted_usage(read_settings(home).usage_trusted)
     ceiling = evaluate_ceiling(melody, inputs)
     if request.tree is None:
         from polyphony_runner.runs.consent import require_consent
@@ -106,6 +111,23 @@ def assemble(request: RunRequest, home: Home, installed: PackageSource | None = 
     record = _record(folder, score, ceiling=ceiling, work=work, request=request)
     folder.write(record, melody)
     return AssembledRun(folder, record, melody, inputs, request.pins, group, trusted)
+
+
+def check_policy(policy: Policy, score: Score, request: RunRequest) -> None:
+    """What the machine and its user forbid, before anything starts: PLY3731, PLY3734.
+
+    A folder on disk is ``local/NAME``; a folder of an installed package is that package.
+    """
+    if request.unsafe_no_sandbox:
+        policy.check_unsandboxed()
+    owners = {one.tree: one.name for one in score.packages.values() if "/" in one.name and not one.local}
+    for one in score.packages.values():
+        if one.local or one.tree is None:
+            policy.check_package(f"local/{one.program.interface.name}")
+        elif one.tree == request.tree:
+            policy.check_package(request.package or score.melody.name)
+        else:
+            policy.check_package(owners.get(one.tree, one.name))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from polyphony_runner.packages import (
@@ -23,7 +24,7 @@ from polyphony_runner.packages import (
 from polyphony_runner.runs.errors import RunError
 from polyphony_runner.runs.melody_file import MelodyFile, compile_file, read_melody
 from polyphony_schemas.graph.linking import SELF, Unlinked, link
-from polyphony_schemas.graph.model import CompiledMelody
+from polyphony_schemas.graph.model import CompiledMelody, Graph
 from polyphony_schemas.names import PackageReference, parse_uses
 from polyphony_schemas.values import JsonValue, TreeId
 
@@ -82,7 +83,9 @@ class Linker:
                 details={"missing": list(self._missing)},
             )
         root = self._melodies.pop(SELF)
-        return Linked(link(root, self._melodies), self.parts)
+        linked = Linked(link(root, self._melodies), self.parts)
+        check_extensions(linked)
+        return linked
 
     def _origin(self, key: str, root: Path, tree: TreeId | None) -> _Origin:
         sources: list[PackageSource] = [OverriddenPackages(self.overrides), FolderPackages(root, tree)]
@@ -126,6 +129,47 @@ class Linker:
         if part.folder == "." and part.origin != origin.key:
             origin = self._origin(part.origin, package.root, package.tree)
         self._waiting.append((key, read_melody(package.root, within=origin.root), origin))
+
+
+def check_extensions(linked: Linked) -> None:
+    """PLY3721 for a package that a melody reaches through others, and that its own ``config.extensions`` does not allow."""
+    melodies = {SELF: linked.melody, **linked.melody.melodies}
+    uses = {key: packages_in(melody.graph) for key, melody in melodies.items()}
+    for key, melody in melodies.items():
+        if melody.extensions is None:
+            continue
+        waiting, seen = [key], {key}
+        while waiting:
+            by = waiting.pop()
+            for used in uses.get(by, ()):
+                if used in seen:
+                    continue
+                seen.add(used)
+                waiting.append(used)
+                name = _registry_name(linked.parts.get(used))
+                if name and not any(fnmatchcase(name, rule) for rule in melody.extensions):
+                    through = "" if by == key else f" by way of {melodies[by].name}"
+                    raise RunError(
+                        "PLY3721",
+                        f"the melody {melody.name!r} uses {name}{through}, which its config.extensions does not allow",
+                        hint=f"add {name} to config.extensions of {melody.name}, or use another package",
+                    )
+
+
+def packages_in(graph: Graph) -> set[str]:
+    """The keys of the packages in a graph, scopes included."""
+    found: set[str] = set()
+    for node in graph.nodes.values():
+        if node.body is not None:
+            found |= packages_in(node.body)
+        elif node.package is not None:
+            found.add(node.package)
+    return found
+
+
+def _registry_name(part: Part | None) -> str:
+    """``owner/name`` of a package of a registry; nothing for a folder, which belongs to whom it lies in."""
+    return "" if part is None or part.folder != "." else part.origin.rpartition("@")[0]
 
 
 def _folder_key(origin: str, folder: str) -> str:

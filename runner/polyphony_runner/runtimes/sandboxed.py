@@ -27,6 +27,7 @@ from polyphony_runner.grants.writers import Writers
 from polyphony_runner.home import Home
 from polyphony_runner.package_index import IndexAccess, PackageIndex
 from polyphony_runner.packages import PackageSource
+from polyphony_runner.policies.reading import read_policy
 from polyphony_runner.runtimes import launch
 from polyphony_runner.runtimes.failures import NodeError
 from polyphony_runner.runtimes.finish import finish
@@ -37,6 +38,7 @@ from polyphony_runner.runtimes.request import Times, merged
 from polyphony_runner.runtimes.scratch import Scratch
 from polyphony_runner.runtimes.threads import in_thread
 from polyphony_runner.sandbox.errors import SandboxError, SandboxUnavailableError
+from polyphony_runner.sandbox.preflight import current_level
 from polyphony_runner.sandbox.spec import Endpoint, Level
 from polyphony_schemas.errors import ExpressionError, PolyphonyError
 from polyphony_schemas.values import ErrorKind
@@ -86,6 +88,8 @@ class SandboxedRuntime:
         self._writers = Writers(home.cache / "writers")
         self._scratch = Scratch(home.cache / "work")
         self._launcher = launch.Launcher(home.root, level)
+        self._policy = read_policy(home)
+        self._home = home
         self._prepared: dict[str, Prepared] = {}
 
     async def run(self, assignment: Assignment, sink: Sink) -> Outcome:
@@ -131,6 +135,7 @@ class SandboxedRuntime:
             names = ", ".join(secrets.missing)
             sink(NodeEvent("log", {"level": "warning", "message": f"no value for the secrets {names}"}))
         level: Level | None = "none" if assignment.allow_unsandboxed else self._level
+        await self._check_level(level)
         attempt = Attempt(assignment, prepared, plan, secrets, Masker(secrets.values), times, level)
         if prepared.requirements is not None:
             environment = await self._environments.ensure(
@@ -140,11 +145,21 @@ class SandboxedRuntime:
             )
             attempt = replace(attempt, environment=environment)
         points = endpoints(grants)
+        self._policy.check_endpoints(points)
         if wants_package_index(grants):
             access = await self._index.access(asked_names(assignment))
+            self._policy.check_endpoints(access.endpoints)
             masker = Masker(secrets.values, also=access.masked)
             return replace(attempt, index=access, masker=masker, endpoints=(*points, *access.endpoints))
         return replace(attempt, endpoints=points)
+
+    async def _check_level(self, level: Level | None) -> None:
+        """PLY3733, PLY3734 where the machine's policy asks for more isolation than there is."""
+        if level == "none":
+            self._policy.check_unsandboxed()
+        if self._policy.demands_level:
+            found = await in_thread(current_level, self._home.root) if level is None else level
+            self._policy.check_level(found)
 
     def _find(self, uses: str) -> Prepared:
         known = self._prepared.get(uses)
@@ -158,6 +173,9 @@ class SandboxedRuntime:
                     hint="polyphony install it, or give --override NAME=PATH",
                     retryable=False,
                 )
+            if package.local or "/" in package.name:  # a folder of an installed package is that package
+                own = f"local/{package.program.interface.name}"
+                self._policy.check_package(own if package.local else package.name)
             known = self._prepared[uses] = prepare(package)
         return known
 
@@ -196,7 +214,8 @@ def _as_node_error(error: PolyphonyError | OSError) -> NodeError:
         return NodeError("expression", error.code, error.message, hint=error.hint)
     if isinstance(error, ArtifactError):
         return NodeError("validation", error.code, error.message, hint=error.hint)
-    return NodeError("configuration", error.code, error.message, hint=error.hint)
+    kind: ErrorKind = "permission" if error.details.get("policy") else "configuration"
+    return NodeError(kind, error.code, error.message, hint=error.hint)
 
 
 def _file_error(error: OSError) -> NodeError:

@@ -162,3 +162,37 @@ def test_everything_that_is_missing_is_named_from_wherever_it_is_used(folder: Pa
     with pytest.raises(RunError, match="acme/gone@\\^1") as refused:
         assemble(RunRequest(folder, work=tmp_path), Home.at(tmp_path / "home"))
     assert refused.value.code == "PLY2408"
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "refused"),
+    [
+        ("[acme/inner, acme/leaf]", "[acme/*]", ""),
+        ("[acme/inner]", "[acme/*]", "'outer' uses acme/leaf by way of inner"),
+        ("[acme/*]", "[acme/leaf]", ""),
+        ("['*/inner']", "", "'outer' uses acme/leaf by way of inner"),
+    ],
+)
+def test_a_melody_inside_brings_no_package_that_the_one_around_does_not_allow(
+    tmp_path: Path, outer: str, inner: str, refused: str
+) -> None:
+    texts = {
+        "outer/melody.yaml": melody(
+            "outer", "  i: {uses: acme/inner@^1}\n", f"config: {{extensions: {outer}}}\n"
+        ),
+        "inner/melody.yaml": melody(
+            "inner", "  l: {uses: acme/leaf@^1}\n", f"config: {{extensions: {inner}}}\n" if inner else ""
+        ),
+        "leaf/extension.yaml": extension("leaf"),
+    }
+    for path, text in texts.items():
+        (tmp_path / path).parent.mkdir()
+        (tmp_path / path).write_text(text)
+    overrides = [f"acme/{name}={tmp_path / name}" for name in ("inner", "leaf")]
+    request = RunRequest(tmp_path / "outer", overrides=overrides)
+    if not refused:
+        assemble(request, Home.at(tmp_path / "home"))
+        return
+    with pytest.raises(RunError, match=refused) as caught:
+        assemble(request, Home.at(tmp_path / "home"))
+    assert caught.value.code == "PLY3721"
