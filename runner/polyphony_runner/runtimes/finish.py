@@ -9,11 +9,13 @@ from polyphony_runner.artifacts import ArtifactStore
 from polyphony_runner.runtimes.answers import asks_for_diff, misfit
 from polyphony_runner.runtimes.events import LineReader
 from polyphony_runner.runtimes.failures import NodeError
+from polyphony_runner.runtimes.host_view import on_host
 from polyphony_runner.runtimes.launch import Launched
 from polyphony_runner.runtimes.outputs import Collector
 from polyphony_runner.runtimes.protocol import NodeEvent, Sink, Success
 from polyphony_runner.runtimes.request import bounds, merged
 from polyphony_runner.runtimes.threads import in_thread
+from polyphony_runner.sandbox.host_places import HostPlaces
 from polyphony_runner.sandbox.spec import Exit
 from polyphony_schemas.graph.port_values import check_outputs
 from polyphony_schemas.program import CommandStart
@@ -46,6 +48,10 @@ async def finish(attempt: Attempt, launched: Launched, store: ArtifactStore, sin
     if reader.files or attempt.prepared.has_file_outputs:
         outputs |= await in_thread(collector.ports, ports, reader.files, outputs)
         artifacts = await in_thread(collector.free, ports, reader.files)
+    if attempt.level == "landlock":
+        outputs = {
+            name: on_host(value, HostPlaces.at(launched.work, ()).inside) for name, value in outputs.items()
+        }
     outputs = {name: attempt.plan.relative(value) for name, value in outputs.items()}
     result, wrong = check_outputs(ports, outputs, attempt.assignment.task)
     if wrong is None and asks_for_diff(attempt.assignment):

@@ -8,21 +8,21 @@ there fails.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from polyphony_runner.sandbox.spec import Mount
 from polyphony_schemas.values import JsonValue
 
 
-def on_host(value: JsonValue, mounts: Sequence[Mount], work: Path) -> JsonValue:
-    """The value with every text that is a place inside replaced by the host's path."""
+def on_host(value: JsonValue, path: Callable[[str], str]) -> JsonValue:
+    """The value with every text that is a place replaced by what ``path`` says of it."""
     if isinstance(value, str):
-        return _path(value, mounts, work)
+        return path(value)
     if isinstance(value, Mapping):
-        return {key: on_host(item, mounts, work) for key, item in value.items()}
+        return {key: on_host(item, path) for key, item in value.items()}
     if isinstance(value, Sequence):
-        return [on_host(item, mounts, work) for item in value]
+        return [on_host(item, path) for item in value]
     return value
 
 
@@ -41,7 +41,8 @@ def write_secrets(values: Mapping[str, bytes], work: Path) -> None:
             stream.write(value)
 
 
-def _path(text: str, mounts: Sequence[Mount], work: Path) -> str:
+def bare_path(text: str, mounts: Sequence[Mount], work: Path) -> str:
+    """The host's path of a place inside, where nothing is mounted; other text as it is."""
     places = {"/ws": work} | {mount.inside: mount.source for mount in mounts}
     for inside in sorted(places, key=len, reverse=True):
         if text == inside or text.startswith(f"{inside}/"):

@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,19 +17,18 @@ from polyphony_runner.environments.interpreter import own_interpreter
 from polyphony_runner.grants.values import words
 from polyphony_runner.runtimes import wasm
 from polyphony_runner.runtimes.events import EventReader, LineReader
-from polyphony_runner.runtimes.host_view import on_host, secret_file, write_secrets
+from polyphony_runner.runtimes.host_view import bare_path, on_host, secret_file, write_secrets
 from polyphony_runner.runtimes.inside import python_node, wasm_node
 from polyphony_runner.runtimes.log_lines import LogLines
 from polyphony_runner.runtimes.mcp import McpReader, ToolCall
 from polyphony_runner.runtimes.outputs import OUT
 from polyphony_runner.runtimes.protocol import NodeEvent, Sink
 from polyphony_runner.runtimes.request import CANCEL, bounds, merged, request_document, request_line
-from polyphony_runner.runtimes.threads import in_thread
 from polyphony_runner.runtimes.words import SYSTEM_FOLDERS, check_program
 from polyphony_runner.runtimes.words import argv as built
 from polyphony_runner.sandbox.errors import WarmBootError
 from polyphony_runner.sandbox.execution import Streams
-from polyphony_runner.sandbox.preflight import current_level
+from polyphony_runner.sandbox.host_places import HostPlaces
 from polyphony_runner.sandbox.run import run_sandboxed
 from polyphony_runner.sandbox.spec import Connection, Exit, Level, Limits, Mount, SandboxSpec
 from polyphony_runner.sandbox.warm import WarmPool, WarmSpec
@@ -74,8 +74,6 @@ class Launcher:
 
     async def run(self, attempt: Attempt, work: Path, sink: Sink) -> Launched:
         """Run to the end of the whole tree. Raises what the reader refuses."""
-        if attempt.level is None and isinstance(attempt.prepared.start, WasmStart):
-            attempt = replace(attempt, level=await in_thread(current_level, self._state))
         if attempt.level == "none":
             write_secrets(attempt.secrets.values, work)
         spec, reader = specification(attempt, work, sink)
@@ -110,7 +108,7 @@ def may_be_warm(attempt: Attempt) -> bool:
     return (
         # a module is compiled and not run before a call begins: it can keep nothing of it
         ((isinstance(start, PythonStart) and start.warm) or isinstance(start, WasmStart))
-        and attempt.level != "none"
+        and attempt.level in APART
         and not attempt.prepared.has_file_outputs
         and not attempt.index.env
         and not attempt.plan.has_copies
@@ -176,9 +174,13 @@ class Told:
 
 def _told(attempt: Attempt, mounts: tuple[Mount, ...], work: Path) -> Told:
     assignment, values, secrets = attempt.assignment, attempt.plan.values, attempt.secrets.places
-    # without a sandbox a program sees the host's paths; WebAssembly sees what it is shown, wherever that is
+    # without mounts a program sees the host's paths; WebAssembly sees what it is shown, wherever that is
+    if attempt.level == "landlock" and not isinstance(attempt.prepared.start, WasmStart):
+        places = HostPlaces.at(work, mounts)
+        values = {name: on_host(value, places.path) for name, value in values.items()}
     if attempt.level == "none" and not isinstance(attempt.prepared.start, WasmStart):
-        values = {name: on_host(value, mounts, work) for name, value in values.items()}
+        bare = partial(bare_path, mounts=mounts, work=work)
+        values = {name: on_host(value, bare) for name, value in values.items()}
         secrets = {name: str(secret_file(work, name)) for name in secrets}
     inputs = {name: values[name] for name in assignment.inputs}
     parameters = {name: values[name] for name in assignment.parameters}
@@ -233,6 +235,7 @@ def specification(attempt: Attempt, work: Path, sink: Sink) -> tuple[SandboxSpec
         stdin=opening,
         cancel_message=cancelling,
         host_proxy=_host_proxy() if attempt.endpoints else None,
+        wasm=isinstance(prepared.start, WasmStart),
     )
     return spec, reader
 

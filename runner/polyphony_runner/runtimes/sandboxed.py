@@ -37,10 +37,12 @@ from polyphony_runner.runtimes.protocol import Assignment, NodeEvent, Outcome, S
 from polyphony_runner.runtimes.request import Times, merged
 from polyphony_runner.runtimes.scratch import Scratch
 from polyphony_runner.runtimes.threads import in_thread
-from polyphony_runner.sandbox.errors import SandboxError, SandboxUnavailableError
-from polyphony_runner.sandbox.preflight import current_level
+from polyphony_runner.sandbox.errors import LEVEL_LACKS, SandboxError, SandboxUnavailableError
+from polyphony_runner.sandbox.levels import HINT, Needs, lacks
+from polyphony_runner.sandbox.preflight import current_level, kept_level
 from polyphony_runner.sandbox.spec import Endpoint, Level
 from polyphony_schemas.errors import ExpressionError, PolyphonyError
+from polyphony_schemas.program import WasmStart
 from polyphony_schemas.values import ErrorKind
 
 
@@ -81,6 +83,7 @@ class SandboxedRuntime:
         self._artifacts = artifacts
         self._base = base or Path.cwd()
         self._level = level
+        self._state = home.root
         self._secrets = secrets or SecretSource.of(home)
         self._index = index or PackageIndex()
         self._environments = Environments(home.environments, self._index)
@@ -134,7 +137,7 @@ class SandboxedRuntime:
         if secrets.missing:
             names = ", ".join(secrets.missing)
             sink(NodeEvent("log", {"level": "warning", "message": f"no value for the secrets {names}"}))
-        level: Level | None = "none" if assignment.allow_unsandboxed else self._level
+        level = await self._level_for(assignment, prepared)
         await self._check_level(level)
         attempt = Attempt(assignment, prepared, plan, secrets, Masker(secrets.values), times, level)
         if prepared.requirements is not None:
@@ -160,6 +163,26 @@ class SandboxedRuntime:
         if self._policy.demands_level:
             found = await in_thread(current_level, self._home.root) if level is None else level
             self._policy.check_level(found)
+
+    async def _level_for(self, assignment: Assignment, prepared: Prepared) -> Level:
+        """The level of this attempt. SandboxUnavailableError when there is none; NodeError PLY3800 when it is not enough."""
+        if assignment.allow_unsandboxed:
+            return "none"
+        level = self._level or kept_level()
+        if level is None:
+            found: Level = await in_thread(current_level, self._state)
+            level = found
+        wasm = isinstance(prepared.start, WasmStart)
+        granted = {key for key in ("network", "secrets") if assignment.grants.get(key)}
+        if lacking := lacks(level, Needs("network" in granted, "secrets" in granted, wasm=wasm)):
+            raise NodeError(
+                "unavailable",
+                LEVEL_LACKS,
+                f"sandbox level {level!r} cannot run this node: {lacking}",
+                hint=HINT,
+                retryable=False,
+            )
+        return level
 
     def _find(self, uses: str) -> Prepared:
         known = self._prepared.get(uses)

@@ -26,6 +26,8 @@ from polyphony_runner.sandbox.watch import Disk, watch_group, watch_memory
 if TYPE_CHECKING:
     from polyphony_runner.sandbox.proxy import Proxy
 
+SUPERVISED = ("none", "wasm")  # nothing of the kernel's isolates
+
 __all__ = ["Execution", "Streams"]
 
 
@@ -65,7 +67,7 @@ class Execution(Attended):
             process.pid,
             bounds(self.spec.limits) if self.level == "landlock" else self.spec.limits,
             memory=not group.bounds_memory,
-            processes=self.level != "none",
+            processes=self.level not in SUPERVISED,
         )
         async with AsyncExitStack() as stack:
             proxy = await self._network(process, stack)
@@ -73,7 +75,7 @@ class Execution(Attended):
             return await self._judge(process, group, proxy, stdout)
 
     async def _spawn(self, group: ControlGroup) -> SandboxProcess:
-        if self.level == "none":
+        if self.level in SUPERVISED:
             return await spawn_supervised(self.spec, group)
         if self.level == "landlock":
             return await spawn_confined(self.spec, self.ready, group)
@@ -83,7 +85,7 @@ class Execution(Attended):
         return await spawn_bwrap(bwrap_path(), options, words, group, pass_fds=fds)
 
     async def _network(self, process: SandboxProcess, stack: AsyncExitStack) -> Proxy | None:
-        if not self.spec.endpoints or self.level == "none":
+        if not self.spec.endpoints or self.level in SUPERVISED:
             return None
         listener = await listener_in(process.pid, self.level)
         from polyphony_runner.sandbox.proxy import Proxy  # most programs have no network

@@ -41,8 +41,7 @@ def before_trying(machine: Machine) -> Fix | None:
     if machine.system != "linux":
         return Fix(
             f"the sandbox needs Linux, this is {machine.system}",
-            "start a Linux VM (for example Lima or Colima); WebAssembly nodes run without: "
-            "pip install 'polyphony-runner[wasm]'",
+            "start a Linux VM (for example Lima or Colima)",
         )
     if machine.wsl1:
         return Fix("WSL 1 has no Linux kernel", "wsl --set-version NAME 2")

@@ -9,7 +9,7 @@ view's folder in ``POLYPHONY_ROOT``.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,14 +33,21 @@ class HostPlaces:
 
     @classmethod
     def of(cls, spec: SandboxSpec) -> HostPlaces:
-        """The places of a specification; decided by its words alone, so that everybody comes to the same."""
-        mounts = {mount.inside: mount for mount in spec.mounts}
-        own = frozenset(inside for inside, mount in mounts.items() if _keeps_its_path(mount))
-        shown = sorted({*mounts, *spec.files, TEMPORARY, WORK}, key=len, reverse=True)
-        return cls(spec.work.with_name(f".view-{spec.work.name}"), spec.work, tuple(shown), own)
+        """The places of a specification."""
+        return cls.at(spec.work, spec.mounts, spec.files)
+
+    @classmethod
+    def at(cls, work: Path, mounts: Iterable[Mount], files: Iterable[str] = ()) -> HostPlaces:
+        """The places beside a work folder; decided by words alone, so that everybody comes to the same."""
+        by_place = {mount.inside: mount for mount in mounts}
+        own = frozenset(inside for inside, mount in by_place.items() if _keeps_its_path(mount))
+        shown = sorted({*by_place, *files, TEMPORARY, WORK}, key=len, reverse=True)
+        return cls(work.with_name(f".view-{work.name}"), work, tuple(shown), own)
 
     def path(self, word: str) -> str:
-        """The host's path for a word that is a place inside, else the word as it is."""
+        """The host's path for a word that is a place inside, else the word as it is, one of the view's too."""
+        if word.startswith((f"{self.root}/", f"{self.work}/")):
+            return word
         for inside in self.shown:
             if word == inside or word.startswith(f"{inside}/"):
                 if inside in self.own:

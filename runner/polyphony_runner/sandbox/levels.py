@@ -1,13 +1,12 @@
 """The levels of isolation in their order, and what a program may need that the lower ones cannot give.
 
 ``full`` and ``full-privileged`` give everything. ``landlock`` has no network and no file system of its own: a node with
-network, secrets or direct writes around protected files is refused. ``wasm`` runs WebAssembly and nothing else. ``none`` is
+network, secrets or direct writes around protected files is refused. ``wasm`` runs WebAssembly and nothing else; its
+engine shows a module what it may see, secrets included. ``none`` is
 no level but a person's flag, and lacks nothing.
 
 >>> lacks("landlock", Needs(network=True))
 'it is granted network, which only namespaces can keep to the granted endpoints'
->>> meets("landlock", "full"), meets("full-privileged", "full")
-(False, True)
 """
 
 from __future__ import annotations
@@ -16,10 +15,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from polyphony_runner.sandbox.errors import LEVEL_TOO_LOW, SandboxUnavailableError
 from polyphony_runner.sandbox.spec import Level, Mount, SandboxSpec
 
-ORDER: dict[Level, int] = {"none": 0, "wasm": 1, "landlock": 2, "full": 3, "full-privileged": 3}
 HINT = "polyphony doctor says what this machine lacks for level full, and the fix"
 
 
@@ -35,7 +32,9 @@ class Needs:
 
 def needs_of(spec: SandboxSpec) -> Needs:
     """What a specification asks for."""
-    return Needs(bool(spec.endpoints), bool(spec.secrets), guards_writes(spec.mounts))
+    return Needs(
+        bool(spec.endpoints), bool(spec.secrets), not spec.wasm and guards_writes(spec.mounts), spec.wasm
+    )
 
 
 def guards_writes(mounts: Iterable[Mount]) -> bool:
@@ -58,25 +57,10 @@ def lacks(level: Level, needs: Needs) -> str:
         return ""
     if needs.network:
         return "it is granted network, which only namespaces can keep to the granted endpoints"
-    if needs.secrets:
+    if needs.secrets and not needs.wasm:
         return "it is granted secrets, which only a file system of its own can keep from other programs"
     if needs.guarded_writes and level == "landlock":
         return (
             "it writes directly to a folder with protected files, which Landlock cannot keep read-only there"
         )
     return ""
-
-
-def meets(level: Level, minimum: Level) -> bool:
-    """Whether a level is at least another one."""
-    return ORDER[level] >= ORDER[minimum]
-
-
-def require_minimum(level: Level, minimum: Level, who: str) -> None:
-    """PLY3801 when this machine isolates less than ``who`` (a melody, a policy file) demands."""
-    if not meets(level, minimum):
-        raise SandboxUnavailableError(
-            LEVEL_TOO_LOW,
-            f"this machine isolates at level {level!r}, {who} demands at least {minimum!r}",
-            hint=HINT,
-        )

@@ -50,6 +50,11 @@ class Machine:
     container: str = ""
     actions: bool = False
 
+    @property
+    def supervises(self) -> bool:
+        """Whether a program can at least be bounded and ended with all that it started."""
+        return self.system == "linux" and not self.wsl1
+
     def missing_capabilities(self, needed: Mapping[str, int] = NEEDED_CAPABILITIES) -> list[str]:
         """Names of what a level needs, by default the privileged one, and root lacks."""
         return [name for name, bit in needed.items() if not self.capabilities >> bit & 1]

@@ -117,7 +117,7 @@ def _try(facts: machine.Machine) -> LevelReport:
     if higher.level or higher.checks:  # made, but not tight: nothing else here deserves trust either
         return higher
     lower = _try_landlock(facts)
-    if lower.level is None and not lower.checks and wasm_engine():
+    if lower.level is None and not lower.checks and facts.supervises and wasm_engine():
         lower = LevelReport("wasm", (), (), ())
     return replace(
         lower,

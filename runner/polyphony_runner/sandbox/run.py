@@ -57,7 +57,7 @@ def _check(level: Level, spec: SandboxSpec) -> None:
     PLY3800 for what the level cannot give the program.
     """
     fitting = "full-privileged" if os.geteuid() == 0 else "full"
-    if level not in ("none", "landlock", fitting):
+    if level not in ("none", "landlock", "wasm", fitting):
         raise SandboxUnavailableError(
             LEVEL_MISMATCH,
             f"level {level!r} does not fit user id {os.geteuid()}, expected {fitting!r}",

@@ -69,6 +69,7 @@ class SandboxSpec:
     host side is ``work``. ``files`` are small read-only files made from bytes (path inside -> content).
     ``cancel_message`` keeps standard input open: it is written when the wall time is over or the task is
     cancelled, and the program has ``grace`` seconds to end by itself before its tree is killed.
+    ``wasm`` says that ``argv`` is our engine for WebAssembly, which isolates by itself.
     ``host_proxy`` is the machine's own upstream proxy (``http://host:port``), used outside by ours.
     """
 
@@ -85,6 +86,7 @@ class SandboxSpec:
     cancel_message: bytes = b""
     grace: float = 2.0
     host_proxy: str | None = None
+    wasm: bool = False
 
 
 @dataclass(frozen=True, slots=True)

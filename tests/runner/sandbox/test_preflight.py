@@ -109,15 +109,16 @@ def test_landlock_without_its_filter_is_no_level(tmp_path: Path, monkeypatch: py
 def test_what_is_left_without_the_kernels_help_is_webassembly(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(machine, "look", lambda: replace(MACHINE, system="darwin"))
-    monkeypatch.setattr(preflight, "_kept", {})
-    monkeypatch.setattr(preflight, "wasm_engine", lambda: True)
-    report = decide_level(tmp_path, fresh=True)
-    assert report.level == "wasm"
-    assert "Linux VM" in report.fixes[0]
-    monkeypatch.setattr(preflight, "_kept", {})
-    monkeypatch.setattr(preflight, "wasm_engine", lambda: False)
-    assert decide_level(tmp_path, fresh=True).level is None
+    def level_of(facts: machine.Machine, *, engine: bool) -> Level | None:
+        monkeypatch.setattr(machine, "look", lambda: facts)
+        monkeypatch.setattr(preflight, "_kept", {})
+        monkeypatch.setattr(preflight, "wasm_engine", lambda: engine)
+        return decide_level(tmp_path, fresh=True).level
+
+    bare = replace(MACHINE, bwrap="", bwrap_version=())
+    assert level_of(bare, engine=True) == "wasm"
+    assert level_of(bare, engine=False) is None
+    assert level_of(replace(bare, system="darwin"), engine=True) is None, "nothing there ends a whole tree"
 
 
 @pytest.mark.parametrize(
