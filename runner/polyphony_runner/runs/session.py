@@ -41,6 +41,7 @@ from polyphony_runner.runs.shared_locks import FileLocks
 from polyphony_runner.runs.unchanged import check_unchanged, kept_digests
 from polyphony_runner.runtimes.protocol import Assignment, Failure, Outcome, Runtime, Sink
 from polyphony_runner.settings import read_settings
+from polyphony_schemas.graph.model import CompiledMelody
 from polyphony_schemas.values import JsonObject, JsonValue, TreeId
 
 if TYPE_CHECKING:
@@ -236,7 +237,7 @@ def begin(assembled: AssembledRun, home: Home) -> Session:
     """Write the first event of a new run; the run exists from here on, or nothing is left of it."""
     folder = assembled.folder
     try:
-        session = _open(folder, assembled.record, home)
+        session = _open(folder, assembled.record, assembled.melody, home)
     except BaseException:
         folder.discard()
         raise
@@ -300,7 +301,7 @@ def take_up(folder: RunFolder, home: Home) -> Session:
         )
     record = folder.record()
     check_unchanged(folder, home)
-    session = _open(folder, record, home)
+    session = _open(folder, record, folder.melody(), home)
     if session.state.finished:
         session.journal.close()
         raise RunError(
@@ -326,12 +327,12 @@ def load_state(folder: RunFolder, home: Home, observer: Observer | None = None) 
     return state
 
 
-def _open(folder: RunFolder, record: RunRecord, home: Home) -> Session:
+def _open(folder: RunFolder, record: RunRecord, melody: CompiledMelody, home: Home) -> Session:
     artifacts = FolderArtifacts(home.artifacts)
     values = ValueStore(artifacts)
     journal = FileJournal(folder.journal)
     try:
-        state = replay(RunState(folder.melody(), values), journal)
+        state = replay(RunState(melody, values), journal)
     except BaseException:
         journal.close()
         raise
