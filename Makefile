@@ -22,5 +22,5 @@ lock: setup ## Rewrite requirements.lock
 	@tools/lock.sh
 chaos: setup ## Kill runners, workers, Redis and PostgreSQL 1,000 times; the report goes to bench/results/chaos.json
 	@.venv/bin/python tools/chaos.py --kills $${KILLS:-1000} --runs $${RUNS:-200} --seed $${SEED:-7} --report bench/results/chaos.json
-fuzz: setup ## Play random graphs with failures and kills for seconds: FOR=600
+fuzz: setup ## Play random graphs with failures and kills, for FOR=600 seconds
 	@.venv/bin/python tools/fuzz.py --seconds $${FOR:-600}

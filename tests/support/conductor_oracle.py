@@ -17,6 +17,7 @@ from polyphony_schemas.graph.linking import SELF
 from polyphony_schemas.graph.model import CompiledMelody, Edge, Graph, GraphNode
 from polyphony_schemas.journal import Event
 from polyphony_schemas.values import JsonValue
+from support.conductor_oracle_scopes import Repeating
 
 EdgeState = Literal["waiting", "live", "dead", "error"]
 _COMPARED = re.compile(r"(\w+)\.value > 1")
@@ -40,6 +41,8 @@ class Life:
     final: str | None = None
     outputs: Mapping[str, JsonValue] = field(default_factory=dict)
     gives: bool = False
+    added: int = 0
+    completed: bool = False
 
     @property
     def unfinished(self) -> bool:
@@ -67,7 +70,7 @@ class Oracle:
     taken: Counter[str] = field(default_factory=Counter)
     reasons: set[str] = field(default_factory=set)
     finished: bool = False
-    _next: dict[str, int] = field(default_factory=dict)
+    scopes: dict[str, Repeating] = field(default_factory=dict)
 
     def see(self, event: Event) -> None:
         """The next event."""
@@ -83,16 +86,21 @@ class Oracle:
             case "run.finished":
                 self._finished()
             case "scope.opened":
-                self._opened(path)
+                self._opened(path, event)
             case "scope.round":
                 self._next_round(path)
             case "scope.closed" if path.endswith("]"):
                 self._all_over(path)
                 del self.rounds[path]
+                owner, _, index = path.removesuffix("]").rpartition("[")
+                self.scopes[owner].end(int(index), event.data)
             case "scope.closed":
                 self.reasons.add(str(event.data["reason"]))
+                if path in self.scopes:
+                    self.scopes[path].close(str(event.data["reason"]))
             case "signal.received":
                 self.sent[str(event.data["name"])] += 1
+                self._signalled(path, event)
             case "undo.started":
                 self._undo(event)
             case type_ if type_.startswith("node.") and type_ not in ("node.usage", "node.progress"):
@@ -181,6 +189,8 @@ class Oracle:
             assert life.spec.pure and life.permit and not life.running
         else:
             assert life.running, f"{path} succeeds without having started"
+            if path in self.scopes:
+                self.scopes[path].check_success(event.data.get("outputs"))
         if isinstance(event.data.get("stop"), Mapping):
             self.reasons.add("stopped")
         outputs, name = event.data.get("outputs"), life.spec.values.get("signal")
@@ -225,7 +235,25 @@ class Oracle:
         key = node.package or ""
         return self.melody if key == SELF else self.melody.melodies[key]
 
-    def _opened(self, path: str) -> None:
+    def _signalled(self, path: str, event: Event) -> None:
+        """A signal may add an item to a map, or complete it; one that is kept does so before the map opens."""
+        life = self._life(path) if path else None
+        payload = event.data.get("payload")
+        if life is None or life.spec.kind != "for_each" or not isinstance(payload, Mapping):
+            return
+        scope = self.scopes.get(path)
+        if scope is None and event.data.get("persistent") is False:
+            return
+        if "item" in payload:
+            life.added += 1
+            if scope is not None:
+                scope.total += 1
+        elif scope is not None:
+            scope.completed = True
+        else:
+            life.completed = True
+
+    def _opened(self, path: str, event: Event) -> None:
         life = self._life(path)
         assert life.running, f"{path} opens without having started"
         self._forget(path)
@@ -233,24 +261,28 @@ class Oracle:
             self.rounds[path] = _round(self._used(life.spec).graph)
         elif life.spec.kind == "block" and life.spec.body is not None:
             self.rounds[path] = _round(life.spec.body)
-        self._next[path] = 0
+        else:
+            items, parallel = event.data.get("items"), event.data.get("parallel", life.spec.loop.parallel)  # type: ignore[union-attr]  # a scope has a header
+            total = (len(items) if isinstance(items, (list, tuple)) else 0) + life.added
+            self.scopes[path] = Repeating(life.spec, total, int(str(parallel)), completed=life.completed)
 
     def _next_round(self, path: str) -> None:
         owner, _, index = path.removesuffix("]").rpartition("[")
-        assert int(index) == self._next[owner], f"{path} is not the next round"
-        self._next[owner] += 1
+        self.scopes[owner].begin(int(index))
         body = self._life(owner).spec.body
         assert body is not None
         self.rounds[path] = _round(body)
 
     def _forget(self, path: str) -> None:
         """A scope begins anew: what was inside before is gone."""
-        for table in (self.rounds, self.handlers):
+        for table in (self.rounds, self.handlers, self.scopes):
             for inner in [one for one in table if one.startswith((f"{path}[", f"{path}/"))]:
                 del table[inner]
+        self.scopes.pop(path, None)
 
     def _closed_inside(self, path: str, life: Life) -> None:
-        """A scope is over: no round of it is open any more."""
+        """A scope is over, or begins anew: no round of it is open any more."""
+        self.scopes.pop(path, None)
         if path in self.rounds and life.spec.kind in ("block", "melody"):
             self._all_over(path)
             del self.rounds[path]
