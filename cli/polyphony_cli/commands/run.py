@@ -111,6 +111,7 @@ def command(
         ready=place.ready,
         cache=not no_cache,
         package=place.package,
+        elsewhere=executor == "cluster",
     )
     assembled = assemble(request, home, place.packages)
     if executor == "cluster":
@@ -129,9 +130,14 @@ def command(
 def _announce(console: Console, assembled: AssembledRun, *, unsafe_no_sandbox: bool) -> None:
     """What the person should know before the first node starts."""
     from polyphony_runner.runs.features import not_acted_on
+    from polyphony_runner.sandbox.preflight import kept_level
 
     console.say(f"run {assembled.folder.run}")
     if unused := not_acted_on(assembled.melody):
         console.say(f"note: this version does nothing yet with config.{', config.'.join(unused)}")
+    if (level := kept_level()) in ("landlock", "wasm"):
+        console.say(
+            f"note: nodes are isolated at level {level}; polyphony doctor says what is missing for more"
+        )
     if unsafe_no_sandbox:
         console.say("warning: nodes run without isolation, as the flag says; the journal records it")

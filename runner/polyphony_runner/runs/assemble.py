@@ -19,6 +19,7 @@ from polyphony_runner.runs.folder import PackageRecord, RunFolder, RunRecord, ne
 from polyphony_runner.runs.groups import group_of
 from polyphony_runner.runs.inputs import read_inputs
 from polyphony_runner.runs.installed import Ready
+from polyphony_runner.runs.isolation import refuse_unisolated
 from polyphony_runner.runs.overrides import read_overrides, refuse_overridden
 from polyphony_runner.settings import read_settings
 from polyphony_schemas.errors import ExpressionError
@@ -41,6 +42,7 @@ class RunRequest:
     ``fetch`` verifies and locks what a melody on disk lacks, and gives a new source. ``ready`` is what was kept of an
     installed melody; an override makes it count for nothing. ``cache``: results of pure nodes are looked up and kept.
     ``package`` is the ``owner/name`` of an installed melody, ``pins`` holds outputs of nodes that are not executed.
+    ``elsewhere``: other machines execute it, and say themselves what they can isolate.
     """
 
     melody: Path
@@ -58,6 +60,7 @@ class RunRequest:
     cache: bool = True
     package: str = ""
     pins: JsonObject = field(default_factory=dict)
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,8 @@ def assemble(request: RunRequest, home: Home, installed: PackageSource | None = 
             f"the work folder {str(work)!r} is no folder",
             hint="name one that exists with --work, or leave the flag out for the current one",
         )
+    if not (request.unsafe_no_sandbox or request.elsewhere):
+        refuse_unisolated(melody, score.packages, home)
     inputs = read_inputs(melody.inputs, request.inputs, request.inputs_file)
     policy = read_policy(home)
     check_policy(policy, score, request)

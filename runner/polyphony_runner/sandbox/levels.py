@@ -17,6 +17,7 @@ from pathlib import PurePosixPath
 
 from polyphony_runner.sandbox.spec import Level, Mount, SandboxSpec
 
+GIVES_EVERYTHING: frozenset[Level] = frozenset({"full", "full-privileged", "none"})
 HINT = "polyphony doctor says what this machine lacks for level full, and the fix"
 
 
@@ -53,7 +54,7 @@ def lacks(level: Level, needs: Needs) -> str:
     """Why a level cannot run such a program; empty when it can."""
     if level == "wasm" and not needs.wasm:
         return "it is no WebAssembly, and nothing here can isolate another program"
-    if level not in ("landlock", "wasm"):
+    if level in GIVES_EVERYTHING:
         return ""
     if needs.network:
         return "it is granted network, which only namespaces can keep to the granted endpoints"
