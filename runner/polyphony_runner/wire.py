@@ -172,7 +172,7 @@ def connect(place: Place, clock: Clock) -> Connection:
             "PLY6101",
             f"{scheme}://{host}:{port} cannot be reached: {_reason(error)}",
             hint="polyphony registry serve starts a registry on this machine; is it running, and on that port?"
-            if _is_loopback(host)
+            if is_loopback(host)
             else "check the address and the network; --registry names another address of the same registry",
         ) from error
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -183,7 +183,7 @@ def connect(place: Place, clock: Clock) -> Connection:
 
 
 def _likely_scheme(address: str) -> str:
-    return "http" if _is_loopback(address.partition("/")[0].partition(":")[0]) else "https"
+    return "http" if is_loopback(address.partition("/")[0].partition(":")[0]) else "https"
 
 
 def _reason(error: OSError) -> str:
@@ -197,7 +197,7 @@ def _tunnel(scheme: str, host: str, port: int, clock: Clock) -> socket.socket:
     """A socket to the server: direct, or by CONNECT through the proxy that the machine names for that scheme."""
     from urllib.request import getproxies, proxy_bypass
 
-    proxy = None if _is_loopback(host) else getproxies().get(scheme)
+    proxy = None if is_loopback(host) else getproxies().get(scheme)
     if not proxy or proxy_bypass(f"{host}:{port}"):
         return socket.create_connection((host, port), timeout=clock.pace.seconds)
     parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
@@ -214,5 +214,11 @@ def _proxy_credentials(user: str | None, password: str | None) -> dict[str, str]
     return {"Proxy-Authorization": "Basic " + base64.b64encode(words.encode()).decode()}
 
 
-def _is_loopback(host: str) -> bool:
-    return host in ("localhost", "::1") or host.startswith("127.")
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine: by name, or by an address written out. ``127.example`` is a name of anybody's."""
+    from ipaddress import ip_address
+
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -280,3 +280,22 @@ def test_an_interrupted_call_says_so(
     monkeypatch.setattr("polyphony_cli.app.cli.main", interrupt)
     assert run(["runs"]) == 130
     assert capsys.readouterr().err == "interrupted\n"
+
+
+@pytest.mark.parametrize(
+    ("url", "refused"),
+    [
+        ("http://registry.example", True),
+        ("http://127.evil.example", True),
+        ("http://10.0.0.1:8080", True),
+        ("http://[::1]:1", False),
+        ("http://127.0.0.1:1", False),
+        ("http://localhost:1", False),
+    ],
+)
+def test_a_token_goes_unencrypted_to_this_machine_alone(tmp_path: Path, url: str, refused: bool) -> None:
+    said = polyphony(tmp_path, "--offline", "login", url, "--token-stdin", stdin=f"ply_{'a' * 38}\n")
+    assert (said.error["code"] == "PLY6410") is refused
+    insecure = ("login", url, "--token-stdin", "--unsafe-plain-http")
+    flagged = polyphony(tmp_path, "--offline", *insecure, stdin=f"ply_{'a' * 38}\n")
+    assert flagged.error["code"] != "PLY6410"
