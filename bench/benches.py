@@ -15,15 +15,17 @@ from datetime import datetime
 from pathlib import Path
 
 from cached import cached200
+from compute import fib33
+from engine import core3, event, fan200, fan10000
 from rounds import Sample, Subject, measuring, telling, timed, whole_process
 from scene import CHAIN, COLD_CHAIN, COLD_HELLO, HELLO, POLYPHONY, TASKS, WARM, served_scene
+from sleeping import sleepers
 
 PYTHON = Path(sys.executable)
 ROOT = Path(__file__).parent.parent
 PEERS = ROOT / "bench" / "peers"
 PEER_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
 FIB = 10
-FAN = 200
 PASS = {"python -c pass": measuring([PYTHON, "-c", "pass"])}
 
 
@@ -179,42 +181,6 @@ def _install(folder: Path) -> Sample:
     return timed(work)
 
 
-@contextlib.contextmanager
-def fan200() -> Iterator[Mapping[str, Subject]]:
-    """200 nodes at once, then a join, by the runtime that does nothing: the Conductor and its journal alone."""
-    from polyphony_runner.conductor.function_runtime import NoopRuntime
-    from polyphony_runner.home import Home
-    from polyphony_runner.runs.assemble import RunRequest, assemble
-    from polyphony_runner.runs.session import begin
-
-    with tempfile.TemporaryDirectory() as text:
-        folder = Path(text)
-        step = folder / "melody" / "step"
-        step.mkdir(parents=True)
-        (step / "extension.yaml").write_text(
-            "extension: v1\nname: step\nversion: 1.0.0\nkind: operator\nrun: {python: 'node:main'}\n"
-        )
-        nodes = "".join(f"  n{i}: {{uses: ./step}}\n" for i in range(FAN))
-        wires = "".join(f"  - n{i} -> last\n" for i in range(FAN))
-        (folder / "melody" / "melody.yaml").write_text(
-            "melody: v1\nname: fan\nversion: 1.0.0\nnodes:\n"
-            f"{nodes}  last: {{uses: ./step}}\nconnections:\n{wires}"
-        )
-        home = Home.at(folder / "home")
-
-        def run() -> Sample:
-            assembled = assemble(RunRequest(folder / "melody"), home)
-
-            def work() -> None:
-                with begin(assembled, home) as session:
-                    state = session.execute(lambda *_: NoopRuntime(), lambda _event, _state: None)
-                assert state.status == "succeeded", state.error
-
-            return timed(work)
-
-        yield {f"{FAN} no-op nodes, then a join": run}
-
-
 def _started(home: Path, run: str) -> float:
     """When the first node of a run was started, in Unix seconds, as its journal says."""
     for line in (home / "runs" / run / "journal.jsonl").read_text().splitlines():
@@ -266,5 +232,40 @@ BENCHES = {
     ),
     "fan200": Bench(
         fan200, 9, "", "wall_ms", "journal on disk, no program started; target: less than 500 ms"
+    ),
+    "fan10000": Bench(
+        fan10000,
+        3,
+        "",
+        "wall_ms",
+        "journal on disk, no program started; `node_us` and `peak_mb` (of the whole process) of ten thousand beside a "
+        "thousand; targets: at most 1.5 × per node, less than 250 MB",
+    ),
+    "core3": Bench(
+        core3,
+        5,
+        "",
+        "run_ms",
+        "three `core/` nodes, `polyphony run`'s own path in one process: graph and record synced, every append of the journal "
+        "synced, head signed and synced; beside the same without any sync. Targets: a median below 15 ms, more than 300 "
+        "runs a second",
+    ),
+    "event": Bench(
+        event, 5, "", "event_us", "processor time of `evolve` and `decide`; target: less than 40 µs"
+    ),
+    "fib33": Bench(
+        fib33,
+        3,
+        "bare loop, one process",
+        "flow_ms",
+        "`overhead_percent`: of the whole flow over what its own nodes say they computed; target: less than 2",
+    ),
+    "sleepers": Bench(
+        sleepers,
+        1,
+        "",
+        "run_s",
+        "a cluster of 10 workers with 10 places, sandbox on; targets: 90 % of ideal for the long ones; for the short ones 70 % "
+        "of the floor, which is a warm call × 10,000 / cores",
     ),
 }
