@@ -21,7 +21,7 @@ def case_runner(
     accept_permissions: str | None = None,
     frozen: bool = False,
 ) -> CaseRunner:
-    """The runner of the cases of the package at ``path`` (its folder or its melody)."""
+    """The runner of the cases of the package at ``path`` (its folder or its document)."""
     from polyphony_cli.run_verbs import ask_consent, fetch_missing, home_of, sandboxed
     from polyphony_runner.locked_packages import packages_for_path
     from polyphony_runner.runs.assemble import RunRequest
@@ -44,12 +44,11 @@ def with_cases(console: Console, check: Check) -> Check:
     """A check before publishing that also runs the cases of the package, once nothing else is in the way."""
     from polyphony_runner.package_files import PackageFiles
     from polyphony_runner.runs.errors import RunConsentError
-    from polyphony_schemas.names import MELODY_FILES
     from polyphony_schemas.problems import Problem
 
     def checked(files: PackageFiles, manifest: str) -> list[Problem]:
         problems = list(check(files, manifest))
-        has_cases = manifest in MELODY_FILES and any(name.startswith("tests/") for name in files.entries)
+        has_cases = any(name.startswith("tests/") for name in files.entries)
         if not has_cases or any(problem.severity == "error" for problem in problems):
             return problems
         runner = case_runner(console, files.root, frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from polyphony_schemas.documents.reading import read_model
 from polyphony_schemas.extension import Extension
@@ -48,6 +49,17 @@ def validate_tree(
         dict.fromkeys(validation.problems),
         key=lambda p: (p.file != root_file, p.file, p.line, p.column, p.pointer, p.code, p.message),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class CaseSubject:
+    """What a test case may name of its package. ``closed``: no other inputs are taken."""
+
+    name: str
+    nodes: set[str]
+    closed: bool
+    inputs: set[str]
+    outputs: set[str]
 
 
 class _Validation:
@@ -110,7 +122,10 @@ class _Validation:
         self._check_files(document, extension)
         if publish:
             self._check_publishable(document, extension)
-        return extension_interface(extension, schemas)
+        interface = extension_interface(extension, schemas)
+        ports = (interface.any_inputs is None, {*interface.inputs, *extension.parameter_schemas()})
+        self._cases(document.file, CaseSubject(extension.name, {"node"}, *ports, set(interface.outputs)))
+        return interface
 
     def _melody(self, document: Document, *, publish: bool) -> PackageInterface | None:
         melody, problems = read_model(document, Melody, "PLY14")
@@ -124,7 +139,9 @@ class _Validation:
         self._say(document, analysis.findings)
         if publish:
             self._check_publishable(document, melody)
-        self._cases(document.file, melody)
+        paths = set(_node_paths(melody, ""))
+        subject = CaseSubject(melody.name, paths, True, set(melody.inputs), set(melody.outputs))
+        self._cases(document.file, subject)
         return interface
 
     def _rest(self, document: Document, problems: list[Problem], schemas: Schemas) -> None:
@@ -184,7 +201,7 @@ class _Validation:
                     )
                 )
 
-    def _cases(self, file: str, melody: Melody) -> None:
+    def _cases(self, file: str, subject: CaseSubject) -> None:
         folder = posixpath.join(posixpath.dirname(file), "tests")
         for name in sorted(self.files):
             if posixpath.dirname(name) == folder and name.endswith((".yaml", ".yml", ".json")):
@@ -195,31 +212,30 @@ class _Validation:
                 case, problems = read_model(document, TestCase, "PLY14")
                 self.problems += problems
                 if case is not None:
-                    self._check_case(document, case, melody)
+                    self._check_case(document, case, subject)
 
-    def _check_case(self, document: Document, case: TestCase, melody: Melody) -> None:
-        paths = set(_node_paths(melody, ""))
+    def _check_case(self, document: Document, case: TestCase, subject: CaseSubject) -> None:
         named = [(f"/pins/{name}", name) for name in case.pins]
         named += [(f"/expect/nodes/{name}", name) for name in case.expect.nodes]
         named += [(f"/expect/never/{number}", name) for number, name in enumerate(case.expect.never)]
         for pointer, name in named:
-            if _without_iterations(name) not in paths:
+            if _without_iterations(name) not in subject.nodes:
                 self._case_problem(
-                    document, pointer, f"got the node {name!r}, which {melody.name!r} does not have"
+                    document, pointer, f"got the node {name!r}, which {subject.name!r} does not have"
                 )
         for name in case.inputs:
-            if name not in melody.inputs:
+            if subject.closed and name not in subject.inputs:
                 self._case_problem(
                     document, f"/inputs/{name}", f"got the input {name!r}, expected a declared one"
                 )
         for name in case.expect.outputs:
-            if name not in melody.outputs:
+            if name not in subject.outputs:
                 self._case_problem(
                     document, f"/expect/outputs/{name}", f"got the output {name!r}, expected a declared one"
                 )
 
     def _case_problem(self, document: Document, pointer: str, message: str) -> None:
-        self.problems.append(document.problem(BAD_CASE, pointer, message, hint="compare with the melody"))
+        self.problems.append(document.problem(BAD_CASE, pointer, message, hint="compare with the document"))
 
     def _say(self, document: Document, findings: Iterable[Finding]) -> None:
         self.problems += [found.at(document) for found in findings]

@@ -21,7 +21,7 @@ def test_what_it_makes_is_ready_to_publish(kind: str, template: str, tmp_path: P
     folder = tmp_path / "my-package"
     assert run(["new", kind, str(folder), "--template", template]) == 0
     assert validate_tree(FolderFiles(folder), f"{kind}.yaml", {}, publish=True) == []
-    assert "@NAME@" not in "".join(path.read_text() for path in folder.rglob("*") if path.is_file())
+    assert b"@NAME@" not in b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
     assert (folder / ".gitignore").read_text().startswith("melody.local.yaml")
 
 

@@ -14,7 +14,7 @@ TEMPLATES = Path(__file__).parent.parent / "templates"
 DEFAULTS = {"melody": "hello", "extension": "python"}
 _NAME = "@NAME@"
 # Under their own names these would mean something in this repository too.
-_RENAMED = {"gitignore": ".gitignore", "node.py.in": "node.py"}
+_RENAMED = {"gitignore": ".gitignore", "node.py.in": "node.py", "server.py.in": "server.py"}
 
 
 @click.command()
@@ -23,7 +23,7 @@ _RENAMED = {"gitignore": ".gitignore", "node.py.in": "node.py"}
 @click.option(
     "--template",
     metavar="NAME",
-    help="For a melody hello (default) or map, for an extension python (default) or command.",
+    help="For a melody hello (default) or map, for an extension python (default), process, command, mcp, wasm or node.",
 )
 @click.pass_obj
 def command(console: Console, *, kind: str, folder: Path, template: str | None) -> int:
@@ -91,7 +91,8 @@ def _write(source: Path, folder: Path, name: str) -> list[str]:
             continue
         target = folder / relative.with_name(_RENAMED.get(relative.name, relative.name))
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(path.read_text(encoding="utf-8").replace(_NAME, name), encoding="utf-8")
+        target.write_bytes(path.read_bytes().replace(_NAME.encode(), name.encode()))
+        target.chmod(0o755 if relative.parts[0] == "bin" else 0o644)
         made.append(target.relative_to(folder).as_posix())
     return sorted(made)
 

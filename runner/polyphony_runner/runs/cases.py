@@ -22,7 +22,9 @@ from polyphony_runner.home import Home
 from polyphony_runner.journal.file import read_journal
 from polyphony_runner.packages import PackageSource
 from polyphony_runner.runs.assemble import RunRequest, assemble
+from polyphony_runner.runs.consent import agreed_to, remember
 from polyphony_runner.runs.errors import RunError
+from polyphony_runner.runs.extension_cases import find_extension, write_melody
 from polyphony_runner.runs.report import error_document
 from polyphony_runner.runs.session import RuntimeFactory, begin
 from polyphony_runner.runs.trial import SkippingClock
@@ -135,20 +137,31 @@ class CaseRunner:
             scratch = Path(text)
             own = Home.at(scratch / "home")
             consents = self.home.runs / _CONSENTS
-            _copy_file(consents, own.runs / _CONSENTS)
+            melody, work = self.request.melody, scratch / "work"
+            if (extension := find_extension(self.folder)) is not None:
+                melody = scratch / "melody"
+                write_melody(extension, case, melody)
+                work = melody / "work"  # reading in it is reading the melody's own folder
+                _copy_consents(consents, self.folder, own.runs / _CONSENTS, melody)
+            else:
+                _copy_file(consents, own.runs / _CONSENTS)
             inputs = scratch / "inputs.json"
             inputs.write_text(json.dumps(dict(case.inputs)))
             pins: dict[str, JsonValue] = {path: dict(pin.outputs) for path, pin in case.pins.items()}
             asked = replace(
                 self.request,
+                melody=melody,
                 inputs=(),
                 inputs_file=inputs,
-                work=_work(case, self.folder, scratch),
+                work=_work(case, self.folder, work),
                 cache=False,
                 pins=pins,
             )
             assembled = assemble(asked, own, self.installed)
-            _copy_file(own.runs / _CONSENTS, consents)
+            if extension is not None:
+                _copy_consents(own.runs / _CONSENTS, melody, consents, self.folder)
+            else:
+                _copy_file(own.runs / _CONSENTS, consents)
             clock = SkippingClock(stop_waiting=case.expect.status == "waiting")
             with begin(assembled, own) as session:
                 asyncio.run(session.conduct(self.runtime, lambda _event, _state: None, clock=clock))
@@ -190,9 +203,8 @@ def _same(got: JsonValue, wanted: JsonValue) -> bool:
     return got == wanted
 
 
-def _work(case: TestCase, folder: Path, scratch: Path) -> Path:
+def _work(case: TestCase, folder: Path, work: Path) -> Path:
     """A copy of the case's work folder, which may lie anywhere in the package; an empty one without."""
-    work = scratch / "work"
     if case.work is None:
         work.mkdir()
         return work
@@ -205,6 +217,12 @@ def _work(case: TestCase, folder: Path, scratch: Path) -> Path:
         )
     shutil.copytree(source, work, symlinks=True)
     return work
+
+
+def _copy_consents(source: Path, folder: Path, target: Path, other: Path) -> None:
+    """What was agreed to for one folder, kept for another."""
+    for wanted in agreed_to(source, folder):
+        remember(target, other, wanted)
 
 
 def _copy_file(source: Path, target: Path) -> None:

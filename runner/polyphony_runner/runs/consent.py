@@ -33,12 +33,12 @@ def require_consent(
     wanted = digest(ceiling)
     if only_own_folder(evaluated, folder, work) or accepted == wanted:
         if accepted == wanted:
-            _remember(kept, folder, wanted)
+            remember(kept, folder, wanted)
         return
-    if wanted in _agreed(kept).get(str(folder), ()):
+    if wanted in agreed_to(kept, folder):
         return
     if accepted is None and ask is not None and ask(describe(ceiling), wanted):
-        _remember(kept, folder, wanted)
+        remember(kept, folder, wanted)
         return
     why = "nobody agreed to them yet" if accepted is None else f"the flag names {accepted!r}"
     raise RunConsentError(
@@ -66,6 +66,11 @@ def only_own_folder(evaluated: Mapping[str, JsonValue], folder: Path, work: Path
     return True
 
 
+def agreed_to(kept: Path, folder: Path) -> Sequence[str]:
+    """The digests somebody agreed to for a folder."""
+    return _agreed(kept).get(str(folder), ())
+
+
 def _agreed(kept: Path) -> dict[str, list[str]]:
     """The digests by path. A file that says something else says of nobody that they agreed: they are asked again."""
     try:
@@ -77,7 +82,9 @@ def _agreed(kept: Path) -> dict[str, list[str]]:
     return {path: list(digests) for path, digests in value.items() if isinstance(digests, list)}
 
 
-def _remember(kept: Path, folder: Path, wanted: str) -> None:
+def remember(kept: Path, folder: Path, wanted: str) -> None:
+    """Keep that somebody agreed to a digest for a folder."""
+    kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with exclusive(kept.with_name(f".{kept.name}.lock")):
         agreed = _agreed(kept)
         digests = agreed.setdefault(str(folder), [])
