@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from polyphony_runner.package_index.hosts import endpoints
 from polyphony_runner.package_index.settings import IndexSettings, machine_settings
 from polyphony_runner.runtimes.failures import NodeError
 from polyphony_runner.sandbox.spec import Endpoint, Mount
@@ -28,7 +29,6 @@ if TYPE_CHECKING:  # the reader imports half of urllib, which only a node with p
 PROBE = "pip"
 _READERS = 8
 _SAMPLE = 32
-_PORTS = {"https": 443, "http": 80}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,23 +70,21 @@ class PackageIndex:
 
         settings = self.settings
         asked = tuple(dict.fromkeys(normalised(name) for name in names)) or (PROBE,)
-        pages = await asyncio.gather(
-            *(
-                self._page(index, name)
-                for index in settings.indexes
-                for name in (*asked, *_some_projects(_local(index)))
-            )
-        )
-        urls = [*settings.indexes, *(link for link in settings.find_links if "://" in link)]
-        urls += [file.url for page in pages for file in page]
-        folders = [_local(url) for url in settings.indexes] + [
-            path.parent for path in map(_local, urls[len(settings.indexes) :]) if path is not None
+        wanted = [
+            (index, name) for index in settings.indexes for name in (*asked, *_some_projects(_local(index)))
         ]
+        pages = await asyncio.gather(*(self._page(index, name) for index, name in wanted))
+        named = [*settings.indexes, *(link for link in settings.find_links if "://" in link)]
+        linked = [(index, file.url) for (index, _), page in zip(wanted, pages, strict=True) for file in page]
+        points = await endpoints(named, linked)
+        links = [*named[len(settings.indexes) :], *(url for _, url in linked)]
+        folders = [_local(url) for url in settings.indexes]
+        folders += [path.parent for path in map(_local, links) if path is not None]
         folders += [
             _local(link) or Path(link).expanduser() for link in settings.find_links if _is_local(link)
         ]
         return IndexAccess(
-            endpoints=tuple(dict.fromkeys(point for url in urls if (point := _endpoint(url)))),
+            endpoints=points,
             mounts=_mounts([path for path in folders if path is not None], settings),
             env=_variables(settings),
             masked=settings.credentials,
@@ -132,19 +130,6 @@ def _is_local(link: str) -> bool:
 def _local(url: str) -> Path | None:
     parts = urlsplit(url)
     return Path(unquote(parts.path)) if parts.scheme == "file" else None
-
-
-def _endpoint(url: str) -> Endpoint | None:
-    parts = urlsplit(url)
-    if parts.scheme not in _PORTS or not parts.hostname:
-        return None
-    return Endpoint(
-        parts.hostname.rstrip("."),
-        parts.port or _PORTS[parts.scheme],
-        plain=parts.scheme == "http",
-        private=True,
-        index=True,
-    )
 
 
 def _mounts(folders: Sequence[Path], settings: IndexSettings) -> tuple[Mount, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from polyphony_runner.package_index import IndexSettings, PackageIndex, simple_index
+from polyphony_runner.package_index import IndexSettings, PackageIndex, hosts, simple_index
 from polyphony_runner.package_index.simple_index import IndexReadError, parse_page, project_files
+from polyphony_runner.sandbox.proxy import Proxy
 from polyphony_runner.sandbox.spec import Endpoint
 from support.runtimes_index import Index, sdist, serving, sha256, wheel
 from support.runtimes_nodes import Bench
@@ -35,7 +37,7 @@ def test_hosts_are_those_of_the_indexes_and_those_their_pages_link_to(
     assert index.requests == ["/simple/demo-tool/"]
     assert access.endpoints == (
         Endpoint("127.0.0.1", index.port, plain=True, private=True, index=True),
-        Endpoint("files.example", 443, private=True, index=True),
+        Endpoint("files.example", 443, index=True),  # the index vouches: it is private itself
         Endpoint("::1", 81, plain=True, private=True, index=True),
     )
 
@@ -145,3 +147,39 @@ def test_a_node_with_package_index_reaches_the_index_and_nothing_else(index: Ind
         event.data["port"]: event.data["verdict"] for event in bench.events if event.type == "connection"
     }  # told when each ends, so in no order
     assert verdicts == {index.port: "allowed", other.port: "refused"}
+
+
+def test_pages_of_a_public_index_open_nothing_private(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def private(host: str) -> bool:
+        return host in ("127.0.0.1", "mirror.corp", "store.corp")
+
+    monkeypatch.setattr(hosts, "_is_private", private)
+    named = ["https://index.example/simple", "http://mirror.corp:8080/simple"]
+    linked = [
+        ("https://index.example/simple", "https://files.example/a.whl"),
+        ("https://index.example/simple", "http://127.0.0.1:6379/a.whl"),
+        ("https://index.example/simple", "https://index.example/a.whl"),
+        ("http://mirror.corp:8080/simple", "http://store.corp/a.whl"),
+    ]
+    assert asyncio.run(hosts.endpoints(named, linked)) == (
+        Endpoint("index.example", 443, index=True),
+        Endpoint("mirror.corp", 8080, plain=True, private=True, index=True),
+        Endpoint("files.example", 443),
+        Endpoint("127.0.0.1", 6379, plain=True),
+        Endpoint("store.corp", 80, plain=True, private=True, index=True),
+    )
+
+
+def test_what_such_a_page_links_to_is_refused_by_the_proxy() -> None:
+    async def main() -> bytes:
+        proxy = Proxy([Endpoint("127.0.0.1", 6379, plain=True)])
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+            async with proxy.serving(listener):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.write(b"GET http://127.0.0.1:6379/ HTTP/1.1\r\n\r\n")
+                answer = await reader.read(4096)
+                writer.close()
+        return answer
+
+    assert b"private network only" in asyncio.run(main())
