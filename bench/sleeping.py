@@ -27,6 +27,7 @@ inputs: {{n: {{schema: {{}}}}}}
 run: {{python: "node:main", warm: true}}
 """
 NODE = """\
+import time
 
 
 def main(inputs, parameters, task, context):
