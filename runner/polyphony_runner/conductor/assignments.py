@@ -17,6 +17,7 @@ from polyphony_runner.runtimes.failures import NodeError
 from polyphony_runner.runtimes.protocol import Assignment, Failure
 from polyphony_schemas.errors import ExpressionError
 from polyphony_schemas.expressions import evaluate_template
+from polyphony_schemas.permissions.computed import not_a_text
 from polyphony_schemas.permissions.effective import effective
 from polyphony_schemas.permissions.items import NAMED_AT_NODE, PATH_KEYS, path_of
 from polyphony_schemas.permissions.keys import PERMISSION_KEYS
@@ -116,17 +117,23 @@ def _grants(
     node: Node, given: Mapping[str, JsonObject], context: RunContext
 ) -> tuple[Grants, str, dict[str, Path]]:
     package = context.packages.find(node.spec.package or "", context.folder)
+    named = given.get("permissions", {})
+    if wrong := not_a_text(node.spec.permissions, named):
+        return {}, f"permissions of node {node.spec.id!r}: {wrong}", {}
     declared: dict[str, tuple[JsonValue, ...] | Literal["granted"]] = {}
     environment: dict[str, JsonValue] = {
         name: dict(given.get(name, {})) for name in ("inputs", "parameters", "task")
     }
     for key, template in node.spec.declared.items():
-        declared[key] = _items(evaluate_template(template, environment))
+        value = evaluate_template(template, environment)
+        if wrong := not_a_text({key: template}, {key: value}):
+            return {}, f"what node {node.spec.id!r} asks for: {wrong}", {}
+        declared[key] = _items(value)
     if package is not None:
         for key, items in package.program.interface.permissions.items():
             if items == "granted":
                 declared[key] = "granted"
-    own = {key: _items(items) for key, items in given.get("permissions", {}).items()}
+    own = {key: _items(items) for key, items in named.items()}
     places = Places(context.work, context.places)
     ceiling, outer = _bounds(node.frame, context.ceiling)
     found = effective(declared, own, ceiling, outer=outer, lies_in=places.lies_in)

@@ -26,6 +26,7 @@ from polyphony_schemas.errors import ExpressionError
 from polyphony_schemas.expressions import evaluate_template
 from polyphony_schemas.graph.model import CompiledMelody
 from polyphony_schemas.names import PackageReference, parse_uses
+from polyphony_schemas.permissions.computed import not_a_text
 from polyphony_schemas.permissions.keys import Grants
 from polyphony_schemas.values import JsonObject, JsonValue, TreeId
 
@@ -194,11 +195,18 @@ def _link(
 def evaluate_ceiling(melody: CompiledMelody, inputs: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     """The ceiling of this run; PLY2413 when it cannot be evaluated."""
     try:
-        return {
+        found = {
             key: evaluate_template(items, {"inputs": dict(inputs)}) for key, items in melody.ceiling.items()
         }
     except ExpressionError as error:
         raise RunError("PLY2413", f"config.permissions: {error.message}") from None
+    if wrong := not_a_text(melody.ceiling, found):
+        raise RunError(
+            "PLY2413",
+            f"config.permissions: {wrong}",
+            hint="write mode, view and private in the melody; only the path or address may be computed",
+        )
+    return found
 
 
 def _record(
