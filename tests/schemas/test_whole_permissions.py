@@ -141,12 +141,13 @@ def test_melodies_that_use_themselves_or_each_other_end() -> None:
     assert [use.nodes for use in found.uses] == [("a", "s/r"), ("a", "s/r")]
 
 
-def test_a_package_that_nobody_has_may_ask_for_all_that_its_node_names() -> None:
+def test_a_package_that_nobody_has_may_ask_for_all_that_is_left_open_to_it() -> None:
     found = linked(
-        "nodes: {a: {uses: acme/gone@^1, permissions: {run: [make]}}}\nconfig: {permissions: {run: [make, git]}}"
+        "nodes: {a: {uses: acme/gone@^1, permissions: {run: [make]}}}\n"
+        "config: {permissions: {run: [make, git], read: [src], secrets: [TOKEN]}}"
     )
     assert found.unknown == ("acme/gone@^1",)
-    assert whole_of(found.melody).grants == {"run": ("make",)}
+    assert whole_of(found.melody).grants == {"read": ("src",), "run": ("make",)}
 
 
 def test_services_of_the_own_machine_are_told_apart() -> None:

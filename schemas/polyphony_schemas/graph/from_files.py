@@ -13,10 +13,12 @@ from polyphony_schemas.errors import FormatError
 from polyphony_schemas.graph.analysis import analyse
 from polyphony_schemas.graph.interface import extension_interface, melody_interface
 from polyphony_schemas.graph.linking import SELF, Unlinked, link
-from polyphony_schemas.graph.model import CompiledMelody, Graph
+from polyphony_schemas.graph.model import CompiledMelody, Graph, Template
 from polyphony_schemas.loading import load_extension, load_melody
 from polyphony_schemas.melody import Melody
 from polyphony_schemas.names import EXTENSION_FILES, MELODY_FILES, LocalReference, parse_uses
+from polyphony_schemas.permissions.items import NAMED_AT_NODE
+from polyphony_schemas.permissions.whole import UNKNOWN
 from polyphony_schemas.program import PackageInterface
 
 # The files of a package by its key; None when nobody has them.
@@ -91,7 +93,7 @@ class _Linking:
             else:
                 packages[text] = found
         compiled = analyse(melody, packages).compiled
-        return replace(compiled, graph=_asking(compiled.graph, set(packages))), uses
+        return replace(compiled, graph=_asking(compiled.graph, set(packages), compiled.ceiling)), uses
 
     def _place(self, place: _Place, text: str) -> _Place | None:
         key, folder = place
@@ -131,14 +133,16 @@ def _packages(graph: Graph) -> list[str]:
     return list(found)
 
 
-def _asking(graph: Graph, known: set[str]) -> Graph:
-    """What nobody knows may ask for whatever its node names."""
+def _asking(graph: Graph, known: set[str], ceiling: Mapping[str, Template]) -> Graph:
+    """What nobody knows may ask for whatever its node names, and elsewhere for all that the ceiling leaves open."""
     nodes = {}
     for name, node in graph.nodes.items():
         if node.body is not None:
-            nodes[name] = replace(node, body=_asking(node.body, known))
+            nodes[name] = replace(node, body=_asking(node.body, known, ceiling))
         elif node.package is not None and node.package not in known:
-            nodes[name] = replace(node, granted=frozenset(node.permissions))
+            open_keys = ceiling.keys() - node.permissions.keys() - NAMED_AT_NODE
+            asked = {key: Template([UNKNOWN]) for key in open_keys}
+            nodes[name] = replace(node, granted=frozenset(node.permissions), declared=asked)
         else:
             nodes[name] = node
     return replace(graph, nodes=nodes)
