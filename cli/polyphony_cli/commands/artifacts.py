@@ -141,7 +141,10 @@ def diff_artifacts(console: Console, then: str, now: str) -> int:
 @click.option("--cluster", is_flag=True, help="Clean up the store of this machine's cluster, not this home.")
 @click.pass_obj
 def collect_artifacts(console: Console, *, dry_run: bool, keep: str, cluster: bool) -> int:
-    """Remove runs that are over the time of their config.retention, then artifacts that no run or result refers to."""
+    """Remove runs that are over the time of their config.retention, then artifacts that no run or result refers to.
+
+    Tool environments that nobody has used for 30 days go too.
+    """
     from polyphony_cli.cluster_verbs import cluster_of
     from polyphony_cli.run_verbs import home_of
     from polyphony_runner.artifacts import FolderArtifacts
@@ -164,6 +167,8 @@ def collect_artifacts(console: Console, *, dry_run: bool, keep: str, cluster: bo
         f"{would} {len(found.runs)} runs, {found.results} cached results, {found.artifacts} artifacts "
         f"({found.size:,} bytes); {found.kept} artifacts stay"
     )
+    if found.environments:
+        console.line(f"  {found.environments} tool environments, which are made again when a node wants them")
     for run in found.runs:
         console.line(f"  {run}")
     return 0

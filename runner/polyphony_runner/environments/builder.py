@@ -14,11 +14,13 @@ import fcntl
 import hashlib
 import os
 import secrets
+import weakref
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from polyphony_runner.environments.build import Build
+from polyphony_runner.environments.collecting import hold
 from polyphony_runner.environments.interpreter import Interpreter, own_interpreter
 from polyphony_runner.files import private_folder, sync_folder
 from polyphony_runner.package_index import PackageIndex
@@ -80,7 +82,9 @@ class Environments:
         if known is not None:
             return known
         async with self._building.setdefault(digest, asyncio.Lock()):
-            path = self._folder / digest
+            path = private_folder(self._folder) / digest
+            # held as long as this object lives: its programs may be started at any time
+            weakref.finalize(self, os.close, hold(self._folder, digest))
             if not path.is_dir():
                 from polyphony_runner.environments.requirements import read_requirements
 

@@ -6,6 +6,8 @@
 3. What is no root and was last put before the grace time is removed. A running process names in its journal what it
    puts within moments; the grace time is hours. What was put again meanwhile stays: the store looks again.
 
+4. Tool environments that nobody has used for ``environments.collecting.KEPT_DAYS`` go too; they are made again when wanted.
+
 Journals are read after the store was listed, so a run that begins meanwhile finds what it was promised.
 """
 
@@ -25,6 +27,7 @@ from polyphony_runner.artifacts.errors import ArtifactError
 from polyphony_runner.artifacts.manifest import DIRECTORY_MEDIA_TYPE, MAX_BYTES, decode
 from polyphony_runner.artifacts.protocol import ArtifactStore, CollectableStore, Held
 from polyphony_runner.cache.store import FolderResults
+from polyphony_runner.environments.collecting import KEPT_DAYS, collect_environments
 from polyphony_runner.files import exclusive
 from polyphony_runner.home import Home
 from polyphony_runner.journal.file import read_journal
@@ -44,7 +47,7 @@ _DIGEST = re.compile(rb"[0-9a-f]{64}")
 
 @dataclass(slots=True)
 class Collected:
-    """What was removed, or would be: run ids, artifacts, cached results and bytes; ``kept`` artifacts."""
+    """What was removed, or would be: run ids, artifacts, cached results, tool environments, bytes; ``kept`` artifacts."""
 
     dry_run: bool
     runs: list[str] = field(default_factory=list)
@@ -52,6 +55,7 @@ class Collected:
     results: int = 0
     size: int = 0
     kept: int = 0
+    environments: int = 0
 
     def to_json(self) -> dict[str, object]:
         """The document of ``artifacts gc --json``."""
@@ -60,6 +64,7 @@ class Collected:
             "runs": self.runs,
             "artifacts": self.artifacts,
             "results": self.results,
+            "environments": self.environments,
             "bytes": self.size,
             "kept": self.kept,
         }
@@ -133,6 +138,9 @@ def collect(
         found.results = results.prune(now - CACHE_DAYS * 86400, dry_run=dry_run)
         before = now - grace_ms / 1000
         sweep(store, held, roots, found, before)
+        for size in collect_environments(home.environments, before=now - KEPT_DAYS * 86400, dry_run=dry_run):
+            found.environments += 1
+            found.size += size
     return found
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from polyphony_runner.environments import Environments
+from polyphony_runner.environments.collecting import collect_environments
 from polyphony_runner.package_index import IndexSettings, PackageIndex
 from polyphony_runner.runtimes.failures import NodeError
 from support.runtimes_index import Index, locked, sdist, serving, wheel
@@ -70,7 +74,7 @@ def test_two_builders_make_one_environment_and_clear_what_a_killed_one_left(
     asyncio.run(both())
     assert sum("/files/" in request for request in index.requests) == 1
     assert not left.exists()
-    assert [path.suffix for path in (tmp_path / "envs").glob(".*")] == [".lock"]
+    assert {path.suffix for path in (tmp_path / "envs").glob(".*")} == {".lock", ".used"}
 
 
 def refusal(folder: Path, index: Index, requirements: bytes) -> NodeError:
@@ -130,3 +134,45 @@ def test_an_index_that_cannot_be_reached_is_a_network_error(tmp_path: Path) -> N
         pass
     error = refusal(tmp_path / "envs", gone, locked("demotool", "1.0", b""))
     assert (error.kind, error.code) == ("network", "PLY3702")
+
+
+def test_what_nobody_has_used_for_long_is_removed_and_made_again(tmp_path: Path, index: Index) -> None:
+    folder = tmp_path / "envs"
+    requirements = locked("demotool", "1.0", index.add("demotool", wheel("demotool", "1.0", SOURCE)))
+    made = environments(folder, index)
+    path = asyncio.run(made.ensure(requirements)).path
+    later = time.time() + 3600
+    assert list(collect_environments(folder, before=later)) == [], (
+        "somebody may start its programs at any time"
+    )
+    assert list(collect_environments(folder, before=time.time() - 3600)) == []
+    del made
+    gc.collect()
+    assert list(collect_environments(folder, before=time.time() - 3600)) == [], "it is young"
+    (size,) = collect_environments(folder, before=later, dry_run=True)
+    assert size > 0
+    assert path.is_dir()
+    assert list(collect_environments(folder, before=later)) == [size]
+    assert not path.exists()
+    assert not list(folder.glob(".removed-*"))
+    assert asyncio.run(environments(folder, index).ensure(requirements)).path.is_dir()
+
+
+def test_an_environment_of_an_older_version_counts_from_its_making(tmp_path: Path) -> None:
+    path = tmp_path / ("ab" * 32)
+    path.mkdir()
+    os.utime(path, (1000, 1000))
+    assert list(collect_environments(tmp_path, before=900)) == []
+    assert list(collect_environments(tmp_path, before=2000, dry_run=True)) == [0]
+    assert list(collect_environments(tmp_path, before=2000)) == [0]
+    assert not path.exists()
+    assert list(collect_environments(tmp_path / "nowhere", before=2000)) == []
+
+
+def test_an_environment_that_is_there_needs_no_network(tmp_path: Path, index: Index) -> None:
+    requirements = locked("demotool", "1.0", index.add("demotool", wheel("demotool", "1.0", SOURCE)))
+    path = asyncio.run(environments(tmp_path / "envs", index).ensure(requirements)).path
+    asked = list(index.requests)
+    nowhere = PackageIndex(IndexSettings(indexes=("http://127.0.0.1:1/simple",)))
+    again = asyncio.run(Environments(tmp_path / "envs", nowhere).ensure(requirements))
+    assert (again.path, index.requests) == (path, asked)
