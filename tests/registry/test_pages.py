@@ -100,6 +100,48 @@ def test_the_package_page_shows_everything_one_decides_by(registry: Running, pub
     assert f"/{publisher.owner}/song" in http(f"{registry.url}/search?q=sings").body.decode()
 
 
+REACHING = """\
+melody: v1
+name: reach
+version: 1.0.0
+summary: Reaches out
+license: MIT
+nodes:
+  call: {uses: OWNER/call@^1, permissions: {network: ["a.example:443", "http://127.0.0.1:8080"]}}
+  gone: {uses: elsewhere/gone@^1}
+config:
+  permissions: {network: ["a.example:443", "b.example:443", "http://127.0.0.1:8080"], run: [git, make]}
+"""
+
+
+def test_the_page_of_a_melody_says_what_its_nodes_get_of_the_ceiling(
+    registry: Running, publisher: Publisher
+) -> None:
+    used = publisher.work_tree("call")
+    (used / "extension.yaml").write_text(
+        "extension: v1\nname: call\nversion: 1.0.0\nkind: operator\nsummary: Calls\nlicense: MIT\n"
+        "permissions: {network: granted, run: [git]}\nrun: {process: [call]}\n"
+    )
+    tree = publisher.work_tree("reach")
+    (tree / "extension.yaml").unlink()
+    (tree / "melody.yaml").write_text(REACHING.replace("OWNER", publisher.owner))
+    for one in (used, tree):
+        publisher.commit(one)
+        answer = publisher.publish(registry.url, one)
+        assert answer.status == 201, answer.body
+    for _ in range(2):
+        page = http(f"{registry.url}/{publisher.owner}/reach").body.decode()
+        allowed, _, got = page.partition("What its nodes get of that")
+        assert "b.example:443" in allowed
+        got, _, private = got.partition("Services of your own machine or network")
+        assert "talks to a.example:443" in got
+        assert "b.example:443" not in got
+        assert "git, make" in got, "nobody knows what the package of another registry asks for"
+        assert "<code>http://127.0.0.1:8080</code>" in private
+    page = http(f"{registry.url}/{publisher.owner}/call").body.decode()
+    assert "What its nodes get of that" not in page
+
+
 @pytest.mark.parametrize("path", ["/", "/search", "/search?q=nothing-at-all", "/acme"])
 def test_pages_have_landmarks_one_first_heading_and_named_fields(registry: Running, path: str) -> None:
     answer = http(registry.url + path)

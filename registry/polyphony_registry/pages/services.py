@@ -12,6 +12,7 @@ from typing import cast
 from sqlalchemy.orm import Session
 
 from polyphony_registry.packages.services import PackageView, Summary, VersionView, find_package, summaries
+from polyphony_registry.pages.grants import whole_of_version
 from polyphony_registry.pages.layout import is_drawable
 from polyphony_registry.pages.picture import draw, miniature
 from polyphony_registry.pages.readme import render_readme
@@ -54,6 +55,8 @@ class PackagePage:
     picture: str
     twin: tuple[Line, ...]
     permissions: tuple[str, ...]
+    gets: tuple[str, ...]
+    private: tuple[str, ...]
     inputs: tuple[Port, ...]
     parameters: tuple[Port, ...]
     outputs: tuple[Port, ...]
@@ -70,6 +73,7 @@ def page_of(
 ) -> PackagePage:
     """Everything the page of a version shows."""
     score = _score(session, version)
+    whole = whole_of_version(session, version)
     wanted = f"{version.name}@{version.version}" if version != package.latest else version.name
     return PackagePage(
         package=package,
@@ -80,6 +84,8 @@ def page_of(
         picture=draw(score, f"Graph of {version.name}: the list below says the same") if score else "",
         twin=lines_of(score) if score else (),
         permissions=tuple(describe(declared(version.permissions))),
+        gets=() if whole is None else tuple(describe(whole.grants)),
+        private=() if whole is None else tuple(whole.private),
         inputs=_ports(version.document.get("inputs")),
         parameters=_parameters(version.document.get("parameters")),
         outputs=_ports(version.document.get("outputs")),
