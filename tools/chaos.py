@@ -13,13 +13,15 @@ import os
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
+from support.chaos_report import ClusterReport
 from support.cluster_chaos import ClusterChaos
-from support.kill_harness import Chaos
+from support.kill_harness import Chaos, ChaosReport
 
 
 def main() -> int:
@@ -33,14 +35,10 @@ def main() -> int:
     parser.add_argument("--report", type=Path, help="write the report there too")
     options = parser.parse_args()
     began, load = time.monotonic(), os.getloadavg()[0]
-    with tempfile.TemporaryDirectory(prefix="polyphony-chaos-") as folder:
-        local = Chaos(Path(folder), options.seed, "sandbox").campaign(options.kills // 4)
-    with tempfile.TemporaryDirectory(prefix="polyphony-chaos-") as folder:
-        chaos = ClusterChaos(Path(folder), options.seed)
-        try:
-            cluster = chaos.campaign(options.runs, options.kills - local.kills)
-        finally:
-            chaos.close()
+    with ThreadPoolExecutor(1) as beside:  # both wait most of the time
+        running = beside.submit(_local, options.seed, options.kills // 4)
+        cluster = _cluster(options.seed, options.kills - options.kills // 4, options.runs)
+        local = running.result()
     text = json.dumps(
         {
             "command": f"tools/chaos.py --kills {options.kills} --runs {options.runs} --seed {options.seed}",
@@ -60,6 +58,20 @@ def main() -> int:
     if options.report:
         options.report.write_text(text + "\n")
     return 0 if local.ok and cluster.ok else 1
+
+
+def _local(seed: int, kills: int) -> ChaosReport:
+    with tempfile.TemporaryDirectory(prefix="polyphony-chaos-") as folder:
+        return Chaos(Path(folder), seed, "sandbox").campaign(kills)
+
+
+def _cluster(seed: int, kills: int, runs: int) -> ClusterReport:
+    with tempfile.TemporaryDirectory(prefix="polyphony-chaos-") as folder:
+        chaos = ClusterChaos(Path(folder), seed)
+        try:
+            return chaos.campaign(runs, kills)
+        finally:
+            chaos.close()
 
 
 if __name__ == "__main__":

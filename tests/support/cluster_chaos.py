@@ -12,10 +12,12 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
 from polyphony_runner.conductor.requests import ApproveRequest, SignalRequest
+from polyphony_runner.runs.errors import RunError
 from polyphony_schemas.graph.model import CompiledMelody
 from polyphony_schemas.journal import decode_line
 from support.chaos_acts import Acts, Attempt
@@ -108,7 +110,8 @@ class ClusterChaos:
             "SELECT run, status FROM runs WHERE run = ANY(%s)", (list(self.active),)
         )
         for run, status in rows:
-            self._answer(str(run), str(status))
+            with suppress(RunError):  # it went on meanwhile, which the next look will show
+                self._answer(str(run), str(status))
         self.acts.read()
         time.sleep(0.02)
 
