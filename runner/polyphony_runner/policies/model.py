@@ -67,11 +67,6 @@ class Policy:
             found = frozenset(rule.values) if found is None else found & frozenset(rule.values)
         return found
 
-    @property
-    def demands_level(self) -> bool:
-        """Whether some file names a minimum level."""
-        return any(self._rules("minimum_level"))
-
     def check_level(self, level: str) -> None:
         """PLY3733 for a level below some file's."""
         for rule in self._rules("minimum_level"):

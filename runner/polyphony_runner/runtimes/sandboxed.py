@@ -92,7 +92,6 @@ class SandboxedRuntime:
         self._scratch = Scratch(home.cache / "work")
         self._launcher = launch.Launcher(home.root, level)
         self._policy = read_policy(home)
-        self._home = home
         self._prepared: dict[str, Prepared] = {}
 
     async def run(self, assignment: Assignment, sink: Sink) -> Outcome:
@@ -138,7 +137,7 @@ class SandboxedRuntime:
             names = ", ".join(secrets.missing)
             sink(NodeEvent("log", {"level": "warning", "message": f"no value for the secrets {names}"}))
         level = await self._level_for(assignment, prepared)
-        await self._check_level(level)
+        self._policy.check_level(level)
         attempt = Attempt(assignment, prepared, plan, secrets, Masker(secrets.values), times, level)
         if prepared.requirements is not None:
             environment = await self._environments.ensure(
@@ -156,17 +155,10 @@ class SandboxedRuntime:
             return replace(attempt, index=access, masker=masker, endpoints=(*points, *access.endpoints))
         return replace(attempt, endpoints=points)
 
-    async def _check_level(self, level: Level | None) -> None:
-        """PLY3733, PLY3734 where the machine's policy asks for more isolation than there is."""
-        if level == "none":
-            self._policy.check_unsandboxed()
-        if self._policy.demands_level:
-            found = await in_thread(current_level, self._home.root) if level is None else level
-            self._policy.check_level(found)
-
     async def _level_for(self, assignment: Assignment, prepared: Prepared) -> Level:
         """The level of this attempt. SandboxUnavailableError when there is none; NodeError PLY3800 when it is not enough."""
         if assignment.allow_unsandboxed:
+            self._policy.check_unsandboxed()
             return "none"
         level = self._level or kept_level()
         if level is None:
