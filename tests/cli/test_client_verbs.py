@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from polyphony_schemas.trust.tree import Entry
 from support.client_cli import polyphony
 from support.install_world import SIGNER, World, a_registry, world
 from support.trust_registry import melody_entries
@@ -138,3 +140,34 @@ def test_wider_permissions_say_the_flag_in_full(here: World) -> None:
     flag = error["hint"].split("--accept-permissions ")[1].split()[0]
     assert flag == error["details"]["digest"]
     assert polyphony(home, "install", "acme/wide@^1", "--accept-permissions", flag).status == 0
+
+
+def test_wider_permissions_may_be_agreed_to_at_a_terminal(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for version, hosts in (("1.0.0", "['a.example:443']"), ("1.1.0", "['a.example:443', 'b.example:443']")):
+        text = f"melody: v1\nname: wide\nversion: {version}\nsummary: S\nlicense: MIT\nnodes: {{n: {{uses: core/set}}}}\n"
+        text += f"config: {{permissions: {{network: {hosts}}}}}\n"
+        entries = {"melody.yaml": Entry("100644", text.encode())}
+        document = {"network": json.loads(hosts.replace("'", '"'))}
+        here.registry.publish("acme/wide", version, entries, SIGNER, permissions=document)
+    home = here.home.root
+    assert polyphony(home, "install", "acme/wide@1.0.0").status == 0
+    asked: list[str] = []
+    answers = iter([False, True])
+
+    def confirm(question: str, **_: object) -> bool:
+        asked.append(question)
+        return next(answers)
+
+    monkeypatch.setattr("polyphony_cli.client.at_terminal", lambda: True)
+    monkeypatch.setattr("polyphony_cli.client.click.confirm", confirm)
+    refused = polyphony(home, "install", "acme/wide@^1")
+    assert (refused.status, refused.error["code"]) == (1, "PLY5604")
+    assert refused.error["details"]["difference"] == ['+ network: "b.example:443"']
+    agreed = polyphony(home, "install", "acme/wide@^1")
+    assert agreed.status == 0, agreed.out
+    assert '+ network: "b.example:443"' in agreed.err
+    assert asked == ["Take it with these permissions?"] * 2
+    effective = polyphony(home, "info", "acme/wide@1.1.0").json["effective"]
+    assert effective["permissions"] == {}  # a ceiling that no node uses
