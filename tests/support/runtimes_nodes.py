@@ -15,6 +15,7 @@ from polyphony_runner.package_index import IndexSettings, PackageIndex
 from polyphony_runner.packages import Package, PackageTable
 from polyphony_runner.runtimes.protocol import Assignment, Failure, NodeEvent, Outcome, Success
 from polyphony_runner.runtimes.sandboxed import SandboxedRuntime
+from polyphony_runner.sandbox.spec import Level
 from polyphony_schemas.extension import Extension
 from polyphony_schemas.graph.interface import extension_program
 from polyphony_schemas.graph.model import Limits
@@ -32,6 +33,7 @@ class Bench:
     secrets: dict[str, str] = field(default_factory=dict)
     events: list[NodeEvent] = field(default_factory=list)
     packages: dict[str, Package] = field(default_factory=dict)
+    level: Level | None = None
 
     def __post_init__(self) -> None:
         self.work = self.root / "project"
@@ -42,6 +44,7 @@ class Bench:
             PackageTable(self.packages),
             self.artifacts,
             self.home,
+            level=self.level,
             secrets=SecretSource(None, self.secrets),
             index=PackageIndex(self.settings),
         )

@@ -254,8 +254,8 @@ def _tool_call(attempt: Attempt, told: Told) -> ToolCall:
 
 def _wasm_argv(attempt: Attempt, file: str, mounts: tuple[Mount, ...], limits: Limits) -> tuple[str, ...]:
     """The words that start a module."""
-    system = own_interpreter().mounts()
-    shown = [mount for mount in mounts if mount not in system and not mount.inside.startswith(NODE_FOLDER)]
+    system = (*own_interpreter().mounts(), wasm.engine_mount(), Mount(INSIDE, NODE_FOLDER, shared=True))
+    shown = [one for one in mounts if one not in system and not one.inside.startswith(f"{PROGRAMS}/")]
     program = (str(own_interpreter().executable), *_PYTHON, WASM_NODE)
     return (
         *program,

@@ -8,18 +8,19 @@ folders it is granted and has no network at all: WASI gives it no sockets.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from polyphony_runner.runtimes.failures import NodeError
 from polyphony_runner.sandbox.spec import Mount
 
 ENGINE = "/polyphony-wasm/wasmtime"
-SECRETS = "/tmp/.secrets"  # noqa: S108  # the sandbox's own
+STAGED = "/polyphony-wasm/at/"
+TEMPORARY, SECRETS = "/tmp", "/tmp/.secrets"  # noqa: S108  # the sandbox's own
 
 
 @cache
@@ -53,40 +54,63 @@ def places(mounts: Sequence[Mount], *, apart: bool) -> tuple[str, ...]:
     """The words that name the folders a command sees: ``MODE:GUEST PLACE`` for each, PLACE a path inside.
 
     WASI knows folders only: a file that was granted is seen by the folder it is shown in, which holds nothing else.
-    ``apart`` says that the program has a file system of its own: then there is a /tmp, and what lies in /ws is seen
-    with it.
+    ``apart`` says that the program has a file system of its own: then what lies in /ws is seen with it.
     """
-    folders: dict[str, str] = {"/tmp": "rw"} if apart else {}  # noqa: S108  # the sandbox's own
+    temporary = TEMPORARY if apart else _place(TEMPORARY)
+    folders: dict[str, tuple[str, str]] = {TEMPORARY: ("rw", temporary)}
     for mount in mounts:
-        inside = PurePosixPath(mount.inside)
-        guest = str(inside.parent if mount.source.is_file() else inside)
+        place = PurePosixPath(mount.inside)
+        place = place.parent if mount.source.is_file() else place
+        guest = _guest(str(place))
         if guest == "/ws" or (apart and guest.startswith("/ws/")):
             continue
-        folders[guest] = "ro" if mount.mode == "ro" and folders.get(guest) != "rw" else "rw"
-    return tuple(word for guest, mode in folders.items() for word in (f"{mode}:{guest}", guest))
+        mode = "ro" if mount.mode == "ro" and folders.get(guest, ("",))[0] != "rw" else "rw"
+        folders[guest] = (mode, str(place))
+    return tuple(word for guest, (mode, place) in folders.items() for word in (f"{mode}:{guest}", place))
 
 
 def staged(mounts: Sequence[Mount], secrets: Mapping[str, bytes], work: Path) -> Iterator[Mount]:
-    """The same where the program has no file system of its own: single files and secrets in folders of their own.
+    """The same where the program has no file system of its own: /tmp, single files and secrets in private folders.
 
-    These lie beside the work folder and go with it; a file that may be written to is a second name of itself in the
-    work folder. Blocking.
+    These lie beside the work folder and go with it. NodeError PLY3756 for a single file that is written directly.
+    Blocking.
     """
-    aside = work.parent / "wasm-files"
+    yield _staged(work, TEMPORARY, "rw")
     for mount in mounts:
         inside = PurePosixPath(mount.inside)
         if not mount.source.is_file():
             yield mount
         elif inside.is_relative_to("/ws"):
-            os.link(mount.source, work / inside.relative_to("/ws"))
+            raise NodeError(
+                "unavailable",
+                "PLY3756",
+                f"{inside.name!r} is a single file to be written directly, which WebAssembly cannot be shown here",
+                hint="grant its folder, or leave mode: direct out",
+            )
         else:
-            folder = aside / inside.parent.relative_to("/")
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            shutil.copyfile(mount.source, folder / inside.name)
-            yield Mount(folder, str(inside.parent), mount.mode)
+            shown = _staged(work, str(inside.parent), "ro" if mount.mode == "ro" else "rw")
+            shutil.copyfile(mount.source, shown.source / inside.name)
+            yield shown
     if secrets:
-        folder = aside / "secrets"
-        folder.mkdir(mode=0o700, parents=True)
+        shown = _staged(work, SECRETS, "ro")
         for name, value in secrets.items():
-            (folder / name).write_bytes(value)
-        yield Mount(folder, SECRETS)
+            (shown.source / name).write_bytes(value)
+        yield shown
+
+
+def _staged(work: Path, guest: str, mode: Literal["ro", "rw"]) -> Mount:
+    """A private folder that is known as ``guest``."""
+    folder = work.parent / "wasm" / _place(guest).removeprefix(STAGED)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return Mount(folder, _place(guest), mode)
+
+
+def _place(guest: str) -> str:
+    """Where a private folder is: by one name for each, so that none lies in another."""
+    return STAGED + guest.strip("/").replace("/", ":")
+
+
+def _guest(place: str) -> str:
+    """As what a command knows a place."""
+    name = place.removeprefix(STAGED)
+    return place if name == place else "/" + name.replace(":", "/")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from polyphony_runner.sandbox import argv, limits
@@ -76,7 +76,9 @@ class Execution(Attended):
 
     async def _spawn(self, group: ControlGroup) -> SandboxProcess:
         if self.level in SUPERVISED:
-            return await spawn_supervised(self.spec, group)
+            # a private copy is what WebAssembly is shown; without a sandbox paths are the host's
+            shown = replace(self.spec, mounts=self.ready.mounts) if self.spec.wasm else self.spec
+            return await spawn_supervised(shown, group)
         if self.level == "landlock":
             return await spawn_confined(self.spec, self.ready, group)
         options = argv.build(self.spec, self.level, uid=self.ready.uid, mounts=self.ready.mounts)

@@ -33,9 +33,7 @@ class Needs:
 
 def needs_of(spec: SandboxSpec) -> Needs:
     """What a specification asks for."""
-    return Needs(
-        bool(spec.endpoints), bool(spec.secrets), not spec.wasm and guards_writes(spec.mounts), spec.wasm
-    )
+    return Needs(bool(spec.endpoints), bool(spec.secrets), guards_writes(spec.mounts), spec.wasm)
 
 
 def guards_writes(mounts: Iterable[Mount]) -> bool:
@@ -60,8 +58,8 @@ def lacks(level: Level, needs: Needs) -> str:
         return "it is granted network, which only namespaces can keep to the granted endpoints"
     if needs.secrets and not needs.wasm:
         return "it is granted secrets, which only a file system of its own can keep from other programs"
-    if needs.guarded_writes and level == "landlock":
+    if needs.guarded_writes:
         return (
-            "it writes directly to a folder with protected files, which Landlock cannot keep read-only there"
+            "it writes directly to a folder with protected files, which only mounts can keep read-only there"
         )
     return ""

@@ -11,6 +11,8 @@ import pytest
 
 from polyphony_runner.runtimes import wasm
 from polyphony_runner.runtimes.protocol import Outcome, Success
+from polyphony_runner.sandbox.landlock import OLDEST_ABI, abi
+from polyphony_runner.sandbox.spec import Level
 from polyphony_schemas.graph.model import Limits
 from support.runtimes_nodes import Bench
 
@@ -25,9 +27,17 @@ NOTHING = '{"type":"result","outputs":{}}'
 WORK, TEMPORARY, EXTENSION, GRANTED = 3, 5, 6, 7
 
 
+LEVELS: tuple[Level | None, ...] = (None, "wasm", "none") + (("landlock",) if abi() >= OLDEST_ABI else ())
+
+
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
+
+
+@pytest.fixture(params=LEVELS)
+def at_level(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
+    return Bench(tmp_path, level=request.param)
 
 
 def command(bench: Bench, program: WasmProgram, **manifest: Any) -> str:
@@ -48,35 +58,35 @@ def test_a_command_reads_its_request_and_files_of_its_extension(bench: Bench) ->
     assert bench.succeed(uses) == {"said": "inside"}
 
 
-@pytest.mark.parametrize("unsafe", [False, True])
 @pytest.mark.parametrize("granted", ["folder", "folder/word.txt"])
-def test_a_command_reads_what_it_is_granted(bench: Bench, granted: str, unsafe: bool) -> None:
+def test_a_command_reads_what_it_is_granted(at_level: Bench, granted: str) -> None:
+    bench = at_level
     (bench.work / "folder").mkdir()
     (bench.work / "folder/word.txt").write_text("granted\n")
     (bench.work / "folder/other.txt").write_text("not granted\n")
-    uses = command(bench, reading(GRANTED - unsafe, "word.txt"), inputs={"path": PATH})
+    uses = command(bench, reading(GRANTED, "word.txt"), inputs={"path": PATH})
     grants = {"read": (granted,)}
-    given = {"inputs": {"path": granted}, "grants": grants, "allow_unsandboxed": unsafe}
+    given = {"inputs": {"path": granted}, "grants": grants}
     assert bench.succeed(uses, **given) == {"said": "granted"}
-    other = command(bench, reading(GRANTED - unsafe, "other.txt"), inputs={"path": PATH})
+    other = command(bench, reading(GRANTED, "other.txt"), inputs={"path": PATH})
     outcome = bench.go(other, **given)
     assert isinstance(outcome, Success) == (granted == "folder")
 
 
-@pytest.mark.parametrize("path", ["../etc/passwd", "/etc/passwd", "link", "../project/secret.txt"])
-def test_a_command_does_not_leave_its_folders(bench: Bench, path: str) -> None:
+def test_a_command_does_not_leave_its_folders(at_level: Bench) -> None:
+    bench = at_level
     (bench.work / "secret.txt").write_text("secret\n")
     (bench.work / "folder").mkdir()
     (bench.work / "folder/link").symlink_to(bench.work / "secret.txt")
-    uses = command(bench, reading(GRANTED, path), inputs={"path": PATH})
-    for unsafe in (False, True):
-        folder = reading(GRANTED - unsafe, path)
-        uses = command(bench, folder, inputs={"path": PATH})
-        given = {"inputs": {"path": "folder"}, "grants": {"read": ("folder",)}}
-        assert bench.fail(uses, **given, allow_unsandboxed=unsafe).kind == "exit"
+    program = WasmProgram()
+    for path in ("../etc/passwd", "/etc/passwd", "link", "../project/secret.txt", "..", "/"):
+        program.open(GRANTED, path).act("(if (i32.eqz (local.get $at)) (then (call $exit (i32.const 99))))")
+    uses = command(bench, program.say(NOTHING), inputs={"path": PATH})
+    bench.succeed(uses, inputs={"path": "folder"}, grants={"read": ("folder",)})
 
 
-def test_a_folder_to_read_cannot_be_written_and_one_to_write_can(bench: Bench) -> None:
+def test_a_folder_to_read_cannot_be_written_and_one_to_write_can(at_level: Bench) -> None:
+    bench = at_level
     (bench.work / "folder").mkdir()
     write = WasmProgram().open(GRANTED, "new", create=True).exit_by_errno().say(NOTHING)
     uses = command(bench, write, inputs={"path": PATH})
@@ -88,21 +98,61 @@ def test_a_folder_to_read_cannot_be_written_and_one_to_write_can(bench: Bench) -
     assert (bench.work / "folder/new").exists()
 
 
-def test_files_leave_as_artifacts(bench: Bench) -> None:
+@pytest.mark.parametrize("granted", ["folder", "folder/new"])
+def test_a_direct_grant_is_the_file_itself(at_level: Bench, granted: str) -> None:
+    bench = at_level
+    (bench.work / "folder").mkdir()
+    (bench.work / "folder/new").write_text("old")
+    single, apart = granted != "folder", bench.level is None
+    # with a file system of its own it is seen in /ws; else a folder is one more
+    folder, path = (WORK, "new" if single else "folder/new") if apart else (GRANTED, "new")
+    opened = WasmProgram().open(folder, path, create=True).exit_by_errno()
+    write = opened.act("(call $put (i32.load (i32.const 12)) (i32.const 0) (i32.const 3))").say(NOTHING)
+    uses = command(bench, write, inputs={"path": PATH})
+    given = {"inputs": {"path": granted}, "grants": {"write": ({"path": granted, "mode": "direct"},)}}
+    if single and not apart:
+        assert bench.fail(uses, **given).details["code"] == "PLY3756"
+        return
+    bench.succeed(uses, **given)
+    assert (bench.work / "folder/new").read_text() != "old"
+
+
+def test_a_view_that_is_a_copy_leaves_the_original_alone(at_level: Bench) -> None:
+    bench = at_level
+    (bench.work / "folder").mkdir()
+    write = WasmProgram().open(GRANTED, "new", create=True).exit_by_errno().say(NOTHING)
+    uses = command(bench, write, inputs={"path": PATH})
+    bench.succeed(uses, inputs={"path": "folder"}, grants={"read": ({"path": "folder", "view": "copy"},)})
+    assert not (bench.work / "folder/new").exists()
+
+
+@pytest.mark.parametrize("level", ["wasm", "landlock"])
+def test_protected_files_that_nothing_can_keep_read_only_refuse_the_node(
+    tmp_path: Path, level: Level
+) -> None:
+    bench = Bench(tmp_path, level=level)
+    (bench.work / "folder/.git").mkdir(parents=True)
+    uses = command(bench, WasmProgram().say(NOTHING), inputs={"path": PATH})
+    grants = {"write": ({"path": "folder", "mode": "direct"},)}
+    failure = bench.fail(uses, inputs={"path": "folder"}, grants=grants)
+    assert (failure.kind, failure.details["code"]) == ("unavailable", "PLY3800")
+
+
+def test_files_leave_as_artifacts(at_level: Bench) -> None:
+    bench = at_level
     file = {"schema": {"$ref": "urn:polyphony:file"}}
     write = WasmProgram().open(GRANTED, "file", create=True).exit_by_errno().say(NOTHING)
     outputs = bench.succeed(command(bench, write, outputs={"file": file}))
     assert outputs["file"]["size"] == 0  # type: ignore[index,call-overload]  # a reference
 
 
-@pytest.mark.parametrize("unsafe", [False, True])
-def test_a_granted_secret_is_a_file_and_is_masked(bench: Bench, unsafe: bool) -> None:
+def test_a_granted_secret_is_a_file_and_is_masked(at_level: Bench) -> None:
+    bench = at_level
     bench.secrets["TOKEN"] = "hidden-word"
     # the end of a line is what the helper cuts off
-    folder, path = (GRANTED - 1, "TOKEN") if unsafe else (TEMPORARY, ".secrets/TOKEN")
-    uses = command(bench, reading(folder, path))
-    outputs = bench.succeed(uses, grants={"secrets": ("TOKEN",)}, allow_unsandboxed=unsafe)
-    assert outputs == {"said": "hidden-wor"}
+    apart = bench.level is None
+    uses = command(bench, reading(TEMPORARY if apart else GRANTED, ".secrets/TOKEN" if apart else "TOKEN"))
+    assert bench.succeed(uses, grants={"secrets": ("TOKEN",)}) == {"said": "hidden-wor"}
 
 
 @pytest.mark.parametrize(
@@ -116,10 +166,10 @@ def test_a_granted_secret_is_a_file_and_is_masked(bench: Bench, unsafe: bool) ->
         ("", Limits(), "protocol"),
     ],
 )
-@pytest.mark.parametrize("unsafe", [False, True])
-def test_how_a_command_ends(bench: Bench, act: str, limits: Limits, kind: str, unsafe: bool) -> None:
-    uses = command(bench, WasmProgram().act(act))
-    failure = bench.fail(uses, limits=limits, allow_unsandboxed=unsafe)
+@pytest.mark.parametrize("level", [None, "wasm"])
+def test_how_a_command_ends(tmp_path: Path, level: Level | None, act: str, limits: Limits, kind: str) -> None:
+    bench = Bench(tmp_path, level=level)
+    failure = bench.fail(command(bench, WasmProgram().act(act)), limits=limits)
     assert failure.kind == kind, failure
 
 

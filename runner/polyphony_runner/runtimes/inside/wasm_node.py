@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 _ABORTED = 134
 _PAGE = 65536
 _HERE = "/ws"
+# What concerns the engine and the host; the program can start nothing, and finds its folders elsewhere.
+_OWN = ("PATH", "HOME", "TMPDIR", "RAYON_NUM_THREADS")
+_ENVIRONMENT = (("HOME", "/tmp"), ("TMPDIR", "/tmp"))  # noqa: S108  # the guest's own
 
 
 def load(folder: str, file: str) -> tuple[Any, Any, Any]:
@@ -78,7 +81,7 @@ def _wasi(wasmtime: Any, places: list[str]) -> Any:
     wasi.inherit_stdout()
     wasi.inherit_stderr()
     wasi.argv = ["node"]
-    wasi.env = [pair for pair in os.environ.items() if pair[0] != "RAYON_NUM_THREADS"]
+    wasi.env = [*((name, os.environ[name]) for name in os.environ if name not in _OWN), *_ENVIRONMENT]
     wasi.preopen_dir(".", ".", True)
     wasi.preopen_dir(".", _HERE, True)  # a warm call's own folder is not /ws itself
     for word, place in zip(places[::2], places[1::2], strict=True):
