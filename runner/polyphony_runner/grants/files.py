@@ -16,6 +16,7 @@ from typing import Protocol
 from polyphony_runner.grants import changes, copies, links, nested
 from polyphony_runner.grants.apply import apply as apply_changes
 from polyphony_runner.grants.layout import Placement, inside_of, place_all, relative_result
+from polyphony_runner.grants.patch import patch
 from polyphony_runner.grants.paths import Boundaries, check, kind_of, resolve
 from polyphony_runner.grants.ports import Marked, has_mark, replace_marked
 from polyphony_runner.grants.safe_files import clean_name
@@ -37,6 +38,14 @@ class Artifacts(Protocol):
     def directory(self, digest: str) -> Path:
         """A read-only folder with this content."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """Lines that say what was applied and withheld, and the changes themselves as a patch (empty: none)."""
+
+    lines: tuple[str, ...]
+    patch: str
 
 
 @dataclass(slots=True)
@@ -90,14 +99,17 @@ class FilePlan:
                 if not isinstance(identity, str)
             ]
 
-    def apply(self, work: Path) -> list[str]:
+    def apply(self, work: Path) -> Applied:
         """Review and apply what changed in the private copies; the tree must be dead. Blocking.
 
-        Returns lines that say what was applied and withheld. NodeError, with nothing applied, when a review says no.
+        NodeError, with nothing applied, when a review says no.
         """
         reviews = [
             (place, before, changes.review(before, _host(place), copies.Tree(work, place.name)))
             for place, before in self.copied
+        ]
+        shown = [
+            patch(review.changes, _host(place), copies.Tree(work, place.name)) for place, _, review in reviews
         ]
         lines = []
         for place, before, review in reviews:
@@ -105,7 +117,7 @@ class FilePlan:
             if review.changes:
                 lines.append(f"applied {len(review.changes)} changes to {place.host}")
             lines += [f"withheld from {place.host}: {path}" for path in review.withheld]
-        return lines
+        return Applied(tuple(lines), "".join(shown))
 
     def withhold(self) -> list[str]:
         """Take back what a direct grant does not cover; the tree must be dead. Blocking. Returns lines that say so.

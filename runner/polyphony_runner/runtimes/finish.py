@@ -19,12 +19,13 @@ from polyphony_runner.sandbox.host_places import HostPlaces
 from polyphony_runner.sandbox.spec import Exit
 from polyphony_schemas.graph.port_values import check_outputs
 from polyphony_schemas.program import CommandStart
-from polyphony_schemas.values import ErrorKind, JsonValue
+from polyphony_schemas.values import ErrorKind, JsonObject, JsonValue
 
 if TYPE_CHECKING:
     from polyphony_runner.runtimes.sandboxed import Attempt
 
 _TAIL = 4096
+PATCH = "changes.diff"
 # What the runner or the kernel decided: a status of the program's own choosing does not excuse these.
 _DECIDED = frozenset({"timeout", "output", "cancelled", "unavailable", "memory", "cpu"})
 
@@ -60,9 +61,18 @@ async def finish(attempt: Attempt, launched: Launched, store: ArtifactStore, sin
         hint = "mend what the node returns, or its outputs in extension.yaml"
         raise NodeError("validation", "PLY3504", wrong, hint=hint, retryable=True)
     if attempt.plan.has_copies:
-        for line in await in_thread(attempt.plan.apply, launched.work):
+        applied = await in_thread(attempt.plan.apply, launched.work)
+        for line in applied.lines:
             sink(NodeEvent("log", {"level": "info", "message": line}))
+        if applied.patch:
+            artifacts = (*artifacts, await in_thread(_kept_patch, applied.patch, attempt, store))
     return Success(result, artifacts)
+
+
+def _kept_patch(patch: str, attempt: Attempt, store: ArtifactStore) -> JsonObject:
+    """What the node changed on the host, for people to read later."""
+    kept = store.put_bytes(attempt.masker.text(patch).encode())
+    return {"digest": kept.digest, "name": PATCH, "media_type": "text/x-diff", "size": kept.size}
 
 
 def _judge(ended: Exit, reader: LineReader, attempt: Attempt) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -11,9 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from polyphony_runner.grants import patch as patches
 from polyphony_runner.grants.apply import apply
 from polyphony_runner.grants.changes import protected, review
 from polyphony_runner.grants.copies import Tree, copy_tree
+from polyphony_runner.grants.patch import patch
 from polyphony_runner.runtimes.failures import NodeError
 
 # A leaf is a file (content, executable) or a link (target); a folder is a dictionary.
@@ -140,3 +143,61 @@ def test_unchanged_trees_make_no_changes_and_special_files_are_withheld(tmp_path
     os.mkfifo(tmp_path / "c/x/own")
     found = review(stamps, Tree(tmp_path, "host"), Tree(tmp_path / "c", "x"))
     assert (found.changes, found.withheld) == ((), ("own",))
+
+
+def test_a_patch_shows_what_is_applied_and_git_applies_it(tmp_path: Path) -> None:
+    host, copy = tmp_path / "host", tmp_path / "copy"
+    for folder in (host, copy):
+        folder.mkdir()
+    files: dict[str, object] = {
+        "edited": (b"one\ntwo\nthree", False),
+        "gone": (b"bye\n", False),
+        "mode": (b"#!/bin/sh\n", False),
+        "data": (b"\0\1", False),
+        "link": "edited",
+        "becomes": (b"a file", False),
+    }
+    write(host, {"tree": files})
+    before = copy_tree(Tree(host, "tree"), Tree(copy, "tree"))
+    shutil.copytree(host, tmp_path / "again", symlinks=True)
+    tree = copy / "tree"
+    (tree / "edited").write_text("one\n2\nthree\n")
+    (tree / "gone").unlink()
+    (tree / "mode").chmod(0o755)
+    (tree / "data").write_bytes(b"\0\2\3")
+    (tree / "link").unlink()
+    (tree / "link").symlink_to("mode")
+    (tree / "becomes").unlink()
+    (tree / "becomes").symlink_to("edited")
+    (tree / "new é").write_text("new\rline")
+    found = review(before, Tree(host, "tree"), Tree(copy, "tree"))
+    shown = patch(found.changes, Tree(host, "tree"), Tree(copy, "tree"))
+    assert "-two\n-three\n\\ No newline at end of file\n+2\n+three\n" in shown
+    assert "old mode 100644\nnew mode 100755\n" in shown
+    assert "Binary files a/tree/data and b/tree/data differ\n# 2 bytes before, 3 bytes after\n" in shown
+    text = shown.replace(
+        "diff --git a/tree/data b/tree/data\nBinary files a/tree/data and b/tree/data differ\n", ""
+    )
+    subprocess.run(["git", "apply", "-"], input=text.encode(), cwd=tmp_path / "again", check=True)
+    apply(found.changes, before, Tree(host, "tree"), Tree(copy, "tree"))
+    (tmp_path / "again" / "tree" / "data").write_bytes(b"\0\2\3")
+    assert read(tmp_path / "again" / "tree") == read(host / "tree")
+
+
+def test_a_patch_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patches, "MOST_SHOWN", 2_000)
+    host, copy = tmp_path / "host", tmp_path / "copy"
+    for folder in (host, copy):
+        (folder / "tree").mkdir(parents=True)
+    for number in range(50):
+        (copy / "tree" / f"{number:02}").write_text("x" * 100)
+    (copy / "tree" / "00").write_bytes(b"x" * (patches.MOST_BYTES + 1))
+    found = review(
+        {"": copy_tree(Tree(host, "tree"), Tree(tmp_path, "aside"))[""]},
+        Tree(host, "tree"),
+        Tree(copy, "tree"),
+    )
+    shown = patch(found.changes, Tree(host, "tree"), Tree(copy, "tree"))
+    assert "# nothing before, 1048577 bytes after" in shown
+    assert len(shown) < 2_200
+    assert shown.splitlines()[-1].startswith("# and ")

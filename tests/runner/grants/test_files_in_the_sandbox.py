@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from polyphony_runner.grants import nested
+from polyphony_runner.runtimes.protocol import Success
 from support.runtimes_nodes import Bench
 
 ANY: dict[str, object] = {"schema": {}}
@@ -134,12 +135,18 @@ def test_changes_in_a_copy_are_applied_after_success(bench: Bench) -> None:
         **WRITE,
     )
     (bench.work / "src/b.py").chmod(0o640)
-    assert bench.succeed(uses, inputs={"path": "."}, grants={"write": (".",)})["out"] == "."
+    outcome = bench.go(uses, inputs={"path": "."}, grants={"write": (".",)})
+    assert isinstance(outcome, Success), outcome
+    assert outcome.outputs["out"] == "."
     assert (bench.work / "src/a.py").read_text() == "a = 9\n"
     assert not (bench.work / "src/b.py").exists()
     assert (bench.work / "new/deep/run").stat().st_mode & 0o7777 == 0o755
     assert str((bench.work / "new/link").readlink()) == "deep/run"
     assert any("applied" in str(message) for message in bench.messages())
+    (patch,) = (one for one in outcome.artifacts if one["name"] == "changes.diff")
+    shown = bench.artifacts.read(str(patch["digest"])).decode()
+    assert "+a = 9\n" in shown
+    assert patch["media_type"] == "text/x-diff"
 
 
 def test_a_failing_node_leaves_nothing(bench: Bench) -> None:
@@ -207,11 +214,11 @@ def test_links_that_stay_inside_are_applied(bench: Bench) -> None:
 def test_what_changed_on_the_host_meanwhile_is_not_overwritten(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from polyphony_runner.grants.files import FilePlan
+    from polyphony_runner.grants.files import Applied, FilePlan
 
     apply = FilePlan.apply
 
-    def meanwhile(self: FilePlan, work: Path) -> list[str]:
+    def meanwhile(self: FilePlan, work: Path) -> Applied:
         (bench.work / "src/a.py").write_text("a = 'edited by hand'\n")
         return apply(self, work)
 
