@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 from polyphony_runner.sandbox import seccomp
@@ -65,10 +66,10 @@ class Options:
 
     def parents(self, path: str) -> None:
         """Make the folders above a place, open to all: bubblewrap's own choice would lock another uid out."""
-        for folder in reversed(PurePosixPath(path).parents):
-            if str(folder) not in ("/", "/tmp", "/dev", "/proc", *self.made):  # noqa: S108
-                self.made.add(str(folder))
-                self.add("--perms", "0755", "--dir", str(folder))
+        for folder in _above(path):
+            if folder not in self.made:
+                self.made.add(folder)
+                self.add("--perms", "0755", "--dir", folder)
 
     def data(self, path: str, content: bytes, *, perms: str = "0444") -> None:
         """A read-only file made from bytes. 0444: under the privileged level its owner is not the reader."""
@@ -84,11 +85,11 @@ class Options:
 
     def args_file(self) -> int:
         """The memory file for ``--args``."""
-        if any("\0" in word for word in self.words):
+        joined = os.fsencode("\0".join((*self.words, "")))
+        if joined.count(b"\0") != len(self.words):
             raise SandboxError(
                 SPEC_INVALID, "a sandbox option holds a NUL byte", hint="remove it from path or environment"
             )
-        joined = b"".join(os.fsencode(word) + b"\0" for word in self.words)
         fd = memory_file("polyphony-args", joined)
         self.fds.append(fd)
         return fd
@@ -141,15 +142,31 @@ def _namespaces(options: Options, level: Level) -> None:
     options.add("--hostname", "sandbox", "--die-with-parent", "--new-session")
 
 
-def _system(options: Options, uid: int) -> None:
-    """/usr, what the loader and TLS need of /etc, one user, and the kernel's file systems."""
-    options.add("--ro-bind", "/usr", "/usr")
+@cache
+def _above(path: str) -> tuple[str, ...]:
+    """The folders above a place that bubblewrap does not make itself, outer ones first."""
+    folders = (str(folder) for folder in reversed(PurePosixPath(path).parents))
+    return tuple(folder for folder in folders if folder not in ("/", "/tmp", "/dev", "/proc"))  # noqa: S108
+
+
+@cache
+def _merged() -> tuple[tuple[str, ...], ...]:
+    """How this machine has /bin, /lib and so on: as links into /usr, or as folders."""
+    found: list[tuple[str, ...]] = []
     for name in MERGED:
         host = Path("/", name)
         if host.is_symlink():
-            options.add("--symlink", str(host.readlink()), f"/{name}")
+            found.append(("--symlink", str(host.readlink()), f"/{name}"))
         elif host.is_dir():
-            options.add("--ro-bind", f"/{name}", f"/{name}")
+            found.append(("--ro-bind", f"/{name}", f"/{name}"))
+    return tuple(found)
+
+
+def _system(options: Options, uid: int) -> None:
+    """/usr, what the loader and TLS need of /etc, one user, and the kernel's file systems."""
+    options.add("--ro-bind", "/usr", "/usr")
+    for words in _merged():
+        options.add(*words)
     for path in (*ETC_FROM_HOST, *(store for store in STORES if Path(store).is_dir())):
         options.parents(path)
         options.add("--ro-bind-try", path, path)
