@@ -178,7 +178,10 @@ class SecretStore:
         described: dict[str, JsonValue]
         if passphrase:
             stretching = secret_box.Stretching.fresh()
-            self._key = stretching.key(self._passphrase("Passphrase for the new store of secrets"))
+            given = self._passphrase("Passphrase for the new store of secrets")
+            if not self.environment.get(PASSPHRASE_VARIABLE) and self.ask("The same again") != given:
+                raise ClientError("PLY3712", "the two passphrases differ", hint="try again; nothing was kept")
+            self._key = stretching.key(given)
             described = {"kind": "passphrase", **stretching.to_json()}
         else:
             self._key = os.urandom(secret_box.KEY_BYTES)
@@ -239,7 +242,8 @@ class SecretStore:
                 and all(
                     NAME.fullmatch(name)
                     and (
-                        (isinstance(entry.get("box"), str) and "key" in document) or entry == {"keyring": True}
+                        (isinstance(entry.get("box"), str) and "key" in document)
+                        or entry == {"keyring": True}
                     )
                     for name, entry in document["entries"].items()
                 )

@@ -81,13 +81,20 @@ def test_a_passphrase_is_needed_to_read_and_asked_for_once(tmp_path: Path) -> No
     assert reader.locked
     reader.unlock()
     assert not reader.locked
-    assert (reader.get("TOKEN"), reader.get("TOKEN"), len(asked)) == (VALUE, VALUE, 2)
+    assert (reader.get("TOKEN"), reader.get("TOKEN"), len(asked)) == (VALUE, VALUE, 3)
     assert SecretStore(tmp_path, environment={PASSPHRASE_VARIABLE: "open sesame"}).get("TOKEN") == VALUE
     assert not (tmp_path / "secrets.key").exists()
     refused("PLY3712", lambda: SecretStore(tmp_path, environment={}).get("TOKEN"))
     wrong = SecretStore(tmp_path, environment={PASSPHRASE_VARIABLE: "open barley"})
     refused("PLY3712", lambda: wrong.get("TOKEN"))
     refused("PLY3712", lambda: wrong.set("MORE", VALUE))
+
+
+def test_a_passphrase_with_a_slip_keeps_nothing(tmp_path: Path) -> None:
+    typed = iter(["open sesame", "open sesam"])
+    store = SecretStore(tmp_path, environment={}, ask=lambda _: next(typed))
+    refused("PLY3712", lambda: store.set("TOKEN", VALUE, passphrase=True))
+    assert store.names() == []
 
 
 def test_a_store_with_a_key_file_takes_no_passphrase_later(tmp_path: Path) -> None:
