@@ -16,6 +16,7 @@ from pathlib import Path
 
 from cached import cached200
 from compute import fib33
+from dispatch import dispatch
 from engine import core3, event, fan200, fan10000
 from rounds import Sample, Subject, measuring, telling, timed, whole_process
 from scene import CHAIN, COLD_CHAIN, COLD_HELLO, HELLO, POLYPHONY, TASKS, WARM, served_scene
@@ -267,5 +268,14 @@ BENCHES = {
         "run_s",
         "a cluster of 10 workers with 10 places, sandbox on; targets: 90 % of ideal for the long ones; for the short ones 70 % "
         "of the floor, which is a warm call × 10,000 / cores",
+    ),
+    "dispatch": Bench(
+        dispatch,
+        2,
+        "",
+        "nodes_per_second",
+        "10 worker processes with 10 places each, PostgreSQL and Redis on the same cores; every start and end is journaled, "
+        "commits are durable, no program is started; `cpu_ms_per_node` is user and system time of workers, PostgreSQL and "
+        "Redis; target: more than 2,000 nodes/s",
     ),
 }

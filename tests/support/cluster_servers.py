@@ -70,6 +70,13 @@ class Postgres:
         )
         self.start()
 
+    @property
+    def pid(self) -> int:
+        """The server's process."""
+        if self._process is None:
+            raise RuntimeError("the server does not run")
+        return self._process.pid
+
     def start(self) -> None:
         """Start and wait until it answers."""
         settings = [word for line in self._settings for word in ("-c", line)]
@@ -124,6 +131,13 @@ class Redis:
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
+
+    @property
+    def pid(self) -> int:
+        """The server's process."""
+        if self._process is None:
+            raise RuntimeError("the server does not run")
+        return self._process.pid
 
     @property
     def url(self) -> str:
