@@ -34,8 +34,8 @@ from polyphony_runner.grants.ports import Marked, has_mark, replace_marked
 from polyphony_runner.grants.values import path_grants, words
 from polyphony_runner.packages import Package
 from polyphony_runner.runtimes.failures import NodeError
-from polyphony_runner.runtimes.launch import granted_programs
 from polyphony_runner.runtimes.protocol import Assignment
+from polyphony_runner.runtimes.specification import granted_programs
 from polyphony_runner.runtimes.wasm import engine_version
 from polyphony_runner.runtimes.words import SYSTEM_FOLDERS
 from polyphony_schemas.program import CommandStart, McpStart, ProcessStart, PythonStart, WasmStart

@@ -9,6 +9,7 @@ folders it is granted and has no network at all: WASI gives it no sockets.
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.util import find_spec
@@ -34,7 +35,13 @@ def engine_folder() -> Path:
             "this extension is WebAssembly, and the engine for it is not installed",
             hint="pip install 'polyphony-runner[wasm]'",
         )
-    return Path(next(iter(found.submodule_search_locations)))
+    folder = Path(next(iter(found.submodule_search_locations)))
+    if not (folder / f"__pycache__/__init__.{sys.implementation.cache_tag}.pyc").is_file():
+        # read-only inside, where it would be compiled again at every start; no matter where it may not be written
+        import compileall
+
+        compileall.compile_dir(folder, quiet=2)
+    return folder
 
 
 def engine_version() -> str:
