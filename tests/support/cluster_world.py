@@ -63,9 +63,8 @@ class World:
         with (self.folder / f"worker{number}.log").open("wb") as log:
             process = subprocess.Popen(
                 [
-                    sys.executable,
-                    "-m",
-                    "support.cluster_worker",
+                    *("setpriv", "--pdeathsig", "KILL"),  # gone with the tests, however those end
+                    *(sys.executable, "-m", "support.cluster_worker"),
                     str(self.folder / f"worker{number}"),
                     str(slots),
                 ],

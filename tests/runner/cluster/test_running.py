@@ -76,11 +76,13 @@ def test_a_killed_worker_is_replaced_and_nothing_completed_runs_twice(world: Wor
 
 def test_a_killed_helper_loses_only_what_it_had(world: World) -> None:
     world.worker(slots=1)
-    run = world.submit(fan(10, ms=300))
-    wait_for(lambda: world.owner(run), "somebody to take the run")
+    nodes = {f"n{i}": work(given={"hold": "go"}) for i in range(10)}
+    run = world.submit(compiled(nodes))
+    wait_for(lambda: world.owner(run) and (world.work / "begun").exists(), "somebody to take the run")
     helper = world.worker(slots=4)
     wait_for(lambda: f" {helper.pid}\n" in (world.work / "begun").read_text(), "the helper to begin")
     helper.kill()
+    (world.work / "go").touch()
     state, events = world.finish(run)
     assert state.status == "succeeded"
     assert set(world.count().values()) == {1}
