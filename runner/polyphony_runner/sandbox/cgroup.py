@@ -27,6 +27,7 @@ ROOT = Path("/sys/fs/cgroup")
 PREFIX = "polyphony"
 OWN_PROCESSES = 2  # bubblewrap's pid 1, and setpriv's moment
 REMOVE_TRIES = 50
+KILL_ROUNDS = 100
 SWAP_FILE = "memory.swap.max"
 _numbers = itertools.count()
 
@@ -76,6 +77,18 @@ class ControlGroup:
             _remove(self.folder)
             self.folder = None
         self.bounds_memory = self.folder is not None and limits.memory is not None
+
+    def end(self) -> None:
+        """Kill whatever is in the group: for trees that no namespace holds together."""
+        if self.folder is None:
+            return
+        with contextlib.suppress(OSError):
+            if (self.folder / "cgroup.kill").exists():
+                (self.folder / "cgroup.kill").write_text("1")
+                return
+        for _ in range(KILL_ROUNDS):  # what forks meanwhile is there at the next look
+            if not _end_leftovers(self.folder):
+                return
 
     def peak_memory(self) -> int:
         """The most bytes the tree had at one time; 0 when nobody counted."""
@@ -143,11 +156,18 @@ def sweep(folder: Path) -> None:
                 _remove(child)
 
 
-def _end_leftovers(group: Path) -> None:
-    """A runner that died between spawn and release leaves an inert process; it is in our group, so it is ours."""
+def _end_leftovers(group: Path) -> bool:
+    """Kill what is in a group of ours, such as the inert process of a runner that died between spawn and release.
+
+    Says whether there was anything.
+    """
+    pids: list[str] = []
     with contextlib.suppress(OSError, ValueError):
-        for pid in (group / "cgroup.procs").read_text().split():
-            os.kill(int(pid), signal.SIGKILL)
+        pids = (group / "cgroup.procs").read_text().split()
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+    return bool(pids)
 
 
 @contextlib.contextmanager

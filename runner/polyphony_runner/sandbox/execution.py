@@ -26,6 +26,7 @@ from polyphony_runner.sandbox.watch import Disk, watch_group, watch_memory
 if TYPE_CHECKING:
     from polyphony_runner.sandbox.proxy import Proxy
 
+NAMESPACED = ("full", "full-privileged")
 SUPERVISED = ("none", "wasm")  # nothing of the kernel's isolates
 
 __all__ = ["Execution", "Streams"]
@@ -110,6 +111,8 @@ class Execution(Attended):
             side.append(asyncio.ensure_future(self._memory(process.pid, group, spec.limits.memory)))
         try:
             await self._until_dead(process)
+            if self.level not in NAMESPACED:
+                group.end()
             return await pumps.drained()
         finally:
             await pumps.stop()

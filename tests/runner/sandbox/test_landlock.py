@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import socket
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +16,11 @@ from typing import Any
 import pytest
 
 from polyphony_runner.sandbox import Endpoint, Limits, Mount, landlock, run_sandboxed
+from polyphony_runner.sandbox.cgroup import own_layout
 from polyphony_runner.sandbox.errors import SandboxError, SandboxUnavailableError
 from polyphony_runner.sandbox.host_places import HostPlaces
 from polyphony_runner.sandbox.levels import Needs, lacks
+from polyphony_runner.sandbox.process import SandboxProcess
 from polyphony_runner.sandbox.spec import SandboxSpec
 from support.sandbox_box import QUICK, SYSTEM_PYTHON, Box, make_box, other_users, processes_with
 
@@ -199,6 +203,26 @@ def test_no_process_outlives_it(box: Box) -> None:
     ended = box.run("sh", "-c", f"{daemon}; sleep 300", limits=replace(QUICK, wall=1.0))
     assert ended.kind == "timeout"
     assert processes_with(marker) == []
+
+
+@kernel
+@pytest.mark.skipif(own_layout().folder is None, reason="no control group may be made here")
+def test_whoever_kills_the_supervisor_frees_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the kernel may, out of memory: the group is what is left that holds the tree together."""
+    with make_box("landlock") as box:
+        marker = f"landlock-{box.folder.name}"
+        released = SandboxProcess.release
+
+        def release(self: SandboxProcess) -> None:
+            released(self)
+            while not processes_with(marker):
+                time.sleep(0.01)
+            os.kill(self.pid, signal.SIGKILL)
+
+        monkeypatch.setattr(SandboxProcess, "release", release)
+        ended = box.run("sh", "-c", f"setsid sh -c 'sleep 300; : {marker}' & wait")
+        assert ended.kind is not None
+        assert processes_with(marker) == []
 
 
 FORKS = "import os, time\nfor _ in range(400):\n  if os.fork() == 0: time.sleep(60); os._exit(0)\n"

@@ -288,6 +288,17 @@ def test_version_2_groups_are_used_where_controllers_are_delegated(tmp_path: Pat
     assert (group.oom_kills(), group.forks_refused(), group.peak_memory()) == (2, 5, 4096)
 
 
+def test_what_is_left_in_a_group_is_killed(tmp_path: Path) -> None:
+    with subprocess.Popen(["sleep", "300"]) as left:
+        (tmp_path / "cgroup.procs").write_text(f"{left.pid}\n")
+        ControlGroup(1, tmp_path).end()
+        assert left.wait() == -9
+    (tmp_path / "cgroup.kill").write_text("")
+    ControlGroup(2, tmp_path).end()
+    assert (tmp_path / "cgroup.kill").read_text() == "1"
+    ControlGroup().end()
+
+
 def test_without_a_group_nothing_is_claimed() -> None:
     with control_group(Limits(), Layout(0, None)) as group, group.entered():
         group.take(1, Limits())
