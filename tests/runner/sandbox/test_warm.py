@@ -18,7 +18,7 @@ import pytest
 from polyphony_runner.sandbox import Endpoint, Exit, SandboxSpec
 from polyphony_runner.sandbox.errors import WarmBootError
 from polyphony_runner.sandbox.warm import Request, WarmPool, WarmSpec
-from polyphony_runner.sandbox.warm.worker import Worker
+from polyphony_runner.sandbox.warm.worker import MAX_AGE, MAX_CALLS, MAX_GROWTH, Worker
 from support import sandbox_warm_main
 from support.sandbox_box import AS_ROOT, QUICK, SYSTEM_PYTHON, Box, levels, make_box, processes_with
 from support.sandbox_driver import portable
@@ -127,6 +127,34 @@ def test_litter_retires_the_worker(here: Box, litter: str) -> None:
             await call(pool, here, f"open({litter!r}, 'w')")
             seen = await call(pool, here, f"print(os.path.exists({litter!r}), file=sys.stderr)")
             assert seen.stderr == "False\n"
+
+    run(test)
+
+
+def test_calls_age_and_grown_memory_wear_a_worker_out(tmp_path: Path) -> None:
+    spec = WarmSpec("key", SandboxSpec(("unused",), tmp_path), SYSTEM_PYTHON, "/main.py")
+    answer: dict[str, object] = {"rc": 0, "rss": MAX_GROWTH, "left": []}
+
+    def worn(*, calls: int = 0, older: float = 0.0, **said: object) -> str:
+        one = Worker(spec, "full", tmp_path, None)
+        one.calls, one.born = calls, one.born - older
+        return one.worn({**answer, **said})
+
+    assert worn(calls=MAX_CALLS - 1) == ""
+    assert worn(calls=MAX_CALLS) == worn(older=MAX_AGE) == "its time is over"
+    assert worn(rss=MAX_GROWTH + 1) == "its memory grew"
+
+
+def test_a_worn_worker_takes_no_other_call(here: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("polyphony_runner.sandbox.warm.worker.MAX_CALLS", 2)
+
+    async def test() -> None:
+        async with pool_of(here) as pool:
+            served = []
+            for _ in range(4):
+                assert (await call(pool, here)).kind is None
+                served.append([worker.calls for worker in pool._idle])
+            assert served == [[1], [], [1], []]
 
     run(test)
 
