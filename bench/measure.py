@@ -19,7 +19,7 @@ from benches import BENCHES, PEER_PYTHON, Bench, git_version
 from rounds import in_turn, say, whole_process
 
 INTRODUCTION = (
-    "Written by `make bench`; times are in milliseconds. Read the ratios: absolute times belong to the machine "
+    "Written by `make bench`. A metric's name ends with its unit. Read the ratios: absolute times belong to the machine "
     "that made them."
 )
 RESULTS = Path(__file__).parent / "results"
