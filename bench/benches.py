@@ -18,6 +18,7 @@ from cached import cached200
 from compute import fib33
 from dispatch import dispatch
 from engine import core3, event, fan200, fan10000
+from layers import layers, proxied
 from rounds import Sample, Subject, measuring, telling, timed, whole_process
 from scene import CHAIN, COLD_CHAIN, COLD_HELLO, HELLO, POLYPHONY, TASKS, WARM, served_scene
 from sleeping import sleepers
@@ -260,6 +261,16 @@ BENCHES = {
         "bare loop, one process",
         "flow_ms",
         "`overhead_percent`: of the whole flow over what its own nodes say they computed; target: less than 2",
+    ),
+    "layers": Bench(
+        layers,
+        25,
+        "true, bare",
+        "wall_ms",
+        "from the call to the verdict; targets: a cold Python at most the bare one + 12 ms, a warm call less than 4 ms",
+    ),
+    "proxy": Bench(
+        proxied, 9, "direct", "mb_per_s", "one stream over loopback; target: at least 70 % of the direct one"
     ),
     "sleepers": Bench(
         sleepers,
