@@ -94,12 +94,39 @@ def children() -> list[int]:
         return [int(word) for word in file.read().split()]
 
 
+def below() -> list[int]:
+    """Everybody below: children, theirs, and so on. One that is born meanwhile may be missing."""
+    found, ahead = [], children()
+    while ahead:
+        pid = ahead.pop()
+        found.append(pid)
+        with contextlib.suppress(OSError):  # it has ended
+            for task in os.listdir("/proc/%d/task" % pid):  # noqa: PTH208, UP031
+                with open("/proc/%d/task/%s/children" % (pid, task)) as file:  # noqa: PTH123, UP031
+                    ahead += [int(word) for word in file.read().split()]
+    return found
+
+
+def send(pid: int, number: int) -> None:
+    """Signal a process below, which may have ended."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
 def sweep() -> None:
-    """Kill and reap until nobody is left."""
-    while pids := children():
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+    """Kill and reap until nobody is left.
+
+    All are stopped first: who forks without end is quicker than who kills one after another, but a stopped process
+    forks no more and still counts against the bound, so that soon nobody can be born.
+    """
+    while children():
+        stopped: set[int] = set()
+        while new := [pid for pid in below() if pid not in stopped]:
+            for pid in new:
+                send(pid, signal.SIGSTOP)
+            stopped.update(new)
+        for pid in stopped:
+            send(pid, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):
             os.wait()
 

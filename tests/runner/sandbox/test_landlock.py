@@ -225,6 +225,15 @@ def test_whoever_kills_the_supervisor_frees_nobody(monkeypatch: pytest.MonkeyPat
         assert processes_with(marker) == []
 
 
+@kernel
+def test_who_forks_without_end_is_ended_too() -> None:
+    bomb = "import os\nwhile True:\n  try: os.fork()\n  except OSError: pass\n"
+    with make_box("landlock", as_other=other_users()[-1]) as box:
+        ended = box.python(f"{bomb}# {box.folder.name}", limits=replace(QUICK, wall=1.0, processes=16))
+        assert ended.kind in ("timeout", "processes"), ended
+        assert processes_with(box.folder.name) == []
+
+
 FORKS = "import os, time\nfor _ in range(400):\n  if os.fork() == 0: time.sleep(60); os._exit(0)\n"
 
 
