@@ -26,7 +26,7 @@ def addressed(
     if len(words) != len(expected):
         raise UsageError(
             "PLY7006",
-            f"got {len(words)} words, expected {' and '.join(expected)}",
+            f"got {len(words)} word{'' if len(words) == 1 else 's'}, expected {' and '.join(expected)}",
             hint="name a run, or give --melody OWNER/NAME in its place",
         )
     if melody is None:

@@ -12,6 +12,7 @@ from polyphony_cli.console import Console
 from polyphony_cli.run_lines import first_line, node_line
 from polyphony_runner.runs.signs import sign_of
 from polyphony_schemas.errors import PolyphonyError, UsageError
+from polyphony_schemas.names import did_you_mean
 
 if TYPE_CHECKING:
     from polyphony_runner.runs.debugging import Debugger, Stop
@@ -73,7 +74,11 @@ class Prompt:
         name = _SHORT.get(word, word) or "step"
         found = [one for one in self._commands if one.startswith(name)]
         if name not in self._commands and len(found) != 1:
-            raise UsageError("PLY2755", f"there is no command {word!r}", hint="help lists the commands")
+            raise UsageError(
+                "PLY2755",
+                f"there is no command {word!r}",
+                hint=did_you_mean(word, self._commands) or "help lists the commands",
+            )
         self._commands[name if name in self._commands else found[0]](rest.strip())
 
     def _go(self, *, step: bool) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -59,7 +61,8 @@ def _rows(state: RunState, spans: Iterable[Span]) -> Iterator[Row]:
     groups: dict[str, list[Node]] = {}
     for node in state.nodes.values():
         groups.setdefault(without_rounds(node.path), []).append(node)
-    for name, nodes in groups.items():
+    for name in _in_order(groups, by_node):
+        nodes = groups[name]
         if len(nodes) <= _MOST_ROWS:
             yield from (_row(node, by_node.get(node.path, ())) for node in nodes)
         else:
@@ -69,13 +72,31 @@ def _rows(state: RunState, spans: Iterable[Span]) -> Iterator[Row]:
                 yield _row(node, by_node.get(node.path, ()), traced=number == 0)
 
 
+def _in_order(groups: Mapping[str, Sequence[Node]], spans: Mapping[str, Sequence[Span]]) -> list[str]:
+    """What is inside stands below its scope; beside each other in the order of their starts, what never began last."""
+    began = {
+        name: min((span.started_ms for node in nodes for span in spans.get(node.path, ())), default=math.inf)
+        for name, nodes in groups.items()
+    }
+
+    def place(name: str) -> list[tuple[float, str]]:
+        *scopes, own = itertools.accumulate(name.split("/"), "{}/{}".format)
+        return [(began.get(path, math.inf), path) for path in (*scopes, own)]
+
+    return sorted(groups, key=place)
+
+
 def _row(node: Node, spans: Sequence[Span], *, traced: bool = True) -> Row:
     below: list[str] = []
     if (error := shown_error(node)) is not None:
         below.append(f"{error['kind']}: {first_line(str(error['message']))}")
         trace = str(error.get("trace") or "").strip().splitlines() if traced else []
-        below += [f"  {first_line(line)}" for line in trace[-_TRACE_LINES:]]
+        below += [f"  {_indented(line)}" for line in trace[-_TRACE_LINES:]]
     return Row(sign_of(node.status), node.path, "  ".join(node_facts(node)), spans, below)
+
+
+def _indented(line: str) -> str:
+    return " " * (len(line) - len(line.lstrip())) + first_line(line)
 
 
 def _together(name: str, nodes: Sequence[Node], by_node: Mapping[str, Sequence[Span]]) -> Row:

@@ -121,9 +121,9 @@ def summary(document: Mapping[str, object]) -> list[str]:
             counts[word] = counts.get(word, 0) + 1
     told = ", ".join(f"{count:,} {status}" for status, count in sorted(counts.items()))
     status = str(document["status"])
-    lines = [
-        f"{sign_of(status)} {document['run']}  {status} in {document['seconds']} s  ({told or 'no nodes'})"
-    ]
+    going = status in ("running", "waiting")
+    took = f"{status}, {document['seconds']} s so far" if going else f"{status} in {document['seconds']} s"
+    lines = [f"{sign_of(status)} {document['run']}  {took}  ({told or 'no nodes'})"]
     error = document.get("error")
     if isinstance(error, Mapping):
         lines.append(f"  {error['kind']}: {first_line(str(error['message']))}")

@@ -89,3 +89,24 @@ def test_spans_tell_attempts_retries_and_what_a_crash_took() -> None:
     ]
     assert [one.paused_ms for one in found] == [0, 0, 8_950, 8_950]
     assert [(one.node, one.status) for one in spans.unfinished()] == [("b", "running")]
+
+
+def test_what_is_inside_stands_below_its_scope_and_the_rest_in_the_order_of_starts(player: Player) -> None:
+    block = {"nodes": {"inner": work()}}
+    nodes = {"z": work(), "block": block, "a": work(), "never": {**work(), "when": "false"}}
+    melody = compiled(nodes, ["z -> block", "block -> a"])
+    lines = list(table(*told(player, melody, {"*": nothing}), width=20))
+    assert [line.split()[1] for line in lines] == ["z", "block", "block/inner", "a", "never"]
+
+
+def test_a_trace_keeps_its_indentation(player: Player) -> None:
+    def fails(assignment: object, sink: object) -> Any:
+        return Failure("exit", "no", trace="Traceback:\n  File x\n    call()\n    ^^^^^^")
+
+    lines = list(table(*told(player, compiled({"a": work()}), {"*": fails}), width=60))
+    assert lines[-4:] == [
+        "        Traceback:",
+        "          File x",
+        "            call()",
+        "            ^^^^^^",
+    ]

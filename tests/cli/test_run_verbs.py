@@ -178,6 +178,8 @@ def test_cancel_takes_a_run_over_whose_process_is_dead(polyphony: Polyphony) -> 
     process.communicate()
     assert polyphony.json("runs")["runs"][0]["status"] == "halted"
     assert polyphony.json("cancel", run, "nope", status=1)["error"]["code"] == "PLY2415"
+    over = polyphony.json("cancel", run, "a", status=1)["error"]
+    assert over["message"] == "'a' cannot be cancelled: it is over: succeeded"
     done = polyphony.json("cancel", run)
     assert done["status"] == "cancelled"
     assert done["nodes"]["a"]["status"] == "succeeded"

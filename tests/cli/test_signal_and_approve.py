@@ -120,7 +120,13 @@ def test_what_comes_while_no_process_executes_the_run_is_kept(waiting: Waiting) 
     process, run = waiting.begin(waiting.melody(MELODY, "waits"))
     process.send_signal(signal.SIGINT)
     assert waiting.outcome(process)["status"] == "halted"
-    assert waiting.json("approve", run, "ask", status=1)["error"]["code"] == "PLY2602"
+    early = waiting.json("approve", run, "ask", status=1)["error"]
+    assert (early["code"], early["message"]) == (
+        "PLY2602",
+        "'ask' does not wait for a decision: it has not asked yet",
+    )
+    mistyped = waiting.json("approve", run, "aks", status=1)["error"]
+    assert mistyped["hint"] == "did you mean 'ask'?"
     assert waiting.json("signal", "--melody", "waits", "go")["delivered"]
     assert waiting.json("runs")["runs"][0]["status"] == "halted"
     process = subprocess.Popen(

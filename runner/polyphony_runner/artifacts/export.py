@@ -52,11 +52,15 @@ def is_folder_artifact(store: ArtifactStore, digest: str) -> bool:
 
 
 def write_file(source: BinaryIO, target: Path) -> None:
-    """Write a file whole or not at all; PLY2306 when something else than a file lies there."""
+    """Write a file whole or not at all; PLY2306 when something else than a file lies there, or no folder is around."""
     with contextlib.suppress(FileNotFoundError):
         if not stat.S_ISREG(target.lstat().st_mode):
             what = "a folder" if target.is_dir() and not target.is_symlink() else "no regular file"
             raise ArtifactError("PLY2306", f"{str(target)!r} is {what}", hint="name another file with -o")
+    if not target.parent.is_dir():
+        raise ArtifactError(
+            "PLY2306", f"{str(target.parent)!r} is no folder", hint="make it, or name another file with -o"
+        )
     temporary = target.with_name(f".{secrets.token_hex(6)}.polyphony")
     try:
         with temporary.open("xb") as writing:

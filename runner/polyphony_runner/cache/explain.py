@@ -14,6 +14,7 @@ from polyphony_runner.journal.file import read_journal
 from polyphony_runner.runs.errors import RunError
 from polyphony_runner.runs.folder import RunFolder
 from polyphony_schemas.journal import Event
+from polyphony_schemas.names import did_you_mean
 from polyphony_schemas.values import JsonObject, JsonValue
 
 Outcome = Literal["hit", "miss", "not looked up"]
@@ -65,7 +66,9 @@ def explain(folder: RunFolder, state: RunState, node: str, home: Home) -> Explan
     found = state.nodes.get(node)
     if found is None:
         raise RunError(
-            "PLY2419", f"the run {folder.run!r} has no node {node!r}", hint=f"polyphony show {folder.run}"
+            "PLY2419",
+            f"the run {folder.run!r} has no node {node!r}",
+            hint=did_you_mean(node, state.nodes) or f"polyphony show {folder.run}",
         )
     store = FolderResults(home.cache / "results")
     last = _last_answer(folder, node)

@@ -12,6 +12,7 @@ from polyphony_runner.runs.folder import RunFolder
 from polyphony_runner.runs.resuming import resume
 from polyphony_runner.runs.session import RuntimeFactory, load_state, take_up
 from polyphony_schemas.journal import Event
+from polyphony_schemas.names import did_you_mean
 
 
 def cancel_run(
@@ -57,7 +58,17 @@ def _check(state: RunState, folder: RunFolder, node: str | None) -> None:
         return
     known = state.nodes.get(node)
     if known is None or known.final:
-        what = "there is no such node" if known is None else f"it is over: {known.status}"
+        open_ones = [path for path, one in state.nodes.items() if not one.final]
         raise RunError(
-            "PLY2415", f"{node!r} cannot be cancelled: {what}", hint=f"polyphony show {folder.run}"
+            "PLY2415",
+            f"{node!r} cannot be cancelled: {_why_not(state, node)}",
+            hint=did_you_mean(node, [*open_ones, *state.frames]) or f"polyphony show {folder.run}",
         )
+
+
+def _why_not(state: RunState, node: str) -> str:
+    known = state.nodes.get(node)
+    if known is not None:
+        return f"it is over: {known.status}"
+    inside = any(path.startswith(f"{node}/") for path in state.nodes)
+    return "it is over" if inside else "there is no such node"

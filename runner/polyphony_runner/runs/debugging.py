@@ -22,6 +22,7 @@ from polyphony_runner.runs.report import error_document, node_document
 from polyphony_runner.runs.rerun import RerunRequest, rerun
 from polyphony_runner.runs.session import RuntimeFactory, Session
 from polyphony_schemas.journal import Event
+from polyphony_schemas.names import did_you_mean
 from polyphony_schemas.values import JsonValue
 
 
@@ -82,7 +83,7 @@ class Debugger:
             raise RunError(
                 "PLY2755",
                 f"the melody has no node {node!r}",
-                hint="a path such as lint, fix/lint or fix[3]/lint",
+                hint=did_you_mean(node, self.state.nodes) or "a path such as lint, fix/lint or fix[3]/lint",
             )
         self.breakpoints.add(node)
 
@@ -100,7 +101,11 @@ class Debugger:
         """Everything known of a node; PLY2755 when the run has none of this path so far."""
         node = self.state.nodes.get(path)
         if node is None:
-            raise RunError("PLY2755", f"the run has no node {path!r} so far", hint="nodes lists them")
+            raise RunError(
+                "PLY2755",
+                f"the run has no node {path!r} so far",
+                hint=did_you_mean(path, self.state.nodes) or "nodes lists them",
+            )
         given = node.directive or _given(self.session.journal.events(), path)
         return {
             "node": node.path,

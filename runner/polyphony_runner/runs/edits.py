@@ -25,6 +25,7 @@ from polyphony_schemas.errors import UsageError
 from polyphony_schemas.graph.model import Expression, GraphNode
 from polyphony_schemas.graph.port_values import accept
 from polyphony_schemas.journal import Event
+from polyphony_schemas.names import did_you_mean
 from polyphony_schemas.values import JsonObject, JsonValue
 
 _SET = re.compile(r"(?P<place>.+)\.(?P<port>[a-z][a-z0-9_]*)=(?P<value>.*)", re.DOTALL)
@@ -81,7 +82,9 @@ def _checked(path: str, ports: Mapping[str, JsonValue], past: Past) -> dict[str,
     instance = past.find(path)
     if instance is None:
         raise RunError(
-            "PLY2751", f"the run has no node {path!r} so far", hint="polyphony show RUN lists its nodes"
+            "PLY2751",
+            f"the run has no node {path!r} so far",
+            hint=did_you_mean(path, past.state.nodes) or "polyphony show RUN lists its nodes",
         )
     spec = instance.plan.graph.nodes[instance.name]
     return {port: _checked_port(path, spec, port, value) for port, value in ports.items()}

@@ -40,6 +40,14 @@ def new_run_id(now_ms: int) -> RunId:
     return RunId("r_" + "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5)))
 
 
+def made_at(run: RunId) -> int:
+    """When a run was made, in milliseconds since 1970: its id says so."""
+    number = 0
+    for sign in run.removeprefix("r_"):
+        number = number << 5 | _ALPHABET.index(sign)
+    return number >> 80
+
+
 @dataclass(frozen=True, slots=True)
 class PackageRecord:
     """Which package a node's ``uses`` meant, so that resuming needs neither lock, override nor manifest."""

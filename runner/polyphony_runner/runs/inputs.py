@@ -10,6 +10,7 @@ from polyphony_runner.conductor.directives import DirectiveError, check_inputs
 from polyphony_schemas.errors import UsageError
 from polyphony_schemas.graph.model import Port
 from polyphony_schemas.graph.port_values import accept
+from polyphony_schemas.names import did_you_mean
 from polyphony_schemas.values import JsonObject, JsonValue
 
 _INPUTS = 'write the inputs as one JSON object, like {"name": "Ada"}'
@@ -36,11 +37,11 @@ def given_inputs(
         if not equals:
             raise _wrong(ports, f"{assignment!r} is no NAME=VALUE")
         if name not in ports:
-            raise _wrong(ports, f"there is no input {name!r}")
+            raise _wrong(ports, f"there is no input {name!r}", did_you_mean(name, ports))
         values[name] = _typed(ports, name, _text(ports, name, text), from_text=True)
     for name, value in values.items():
         if name not in ports:
-            raise _wrong(ports, f"there is no input {name!r}")
+            raise _wrong(ports, f"there is no input {name!r}", did_you_mean(name, ports))
         values[name] = _typed(ports, name, value, from_text=False)
     return values
 
@@ -109,11 +110,11 @@ def _no_constant(text: str) -> JsonValue:
     raise ValueError(f"{text} is no JSON")
 
 
-def _wrong(ports: Mapping[str, Port], message: str) -> UsageError:
+def _wrong(ports: Mapping[str, Port], message: str, nearest: str = "") -> UsageError:
     return UsageError(
         "PLY2403",
         message,
-        hint=f"declared inputs: {describe_inputs(ports)}",
+        hint=f"{nearest}{' ' if nearest else ''}declared inputs: {describe_inputs(ports)}",
         details={"inputs": _declared(ports)},
     )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from polyphony_runner.home import Home
 from polyphony_runner.journal.file import is_held
 from polyphony_runner.runs.errors import RunError
-from polyphony_runner.runs.folder import RunFolder, all_runs
+from polyphony_runner.runs.folder import RunFolder, all_runs, made_at
 from polyphony_schemas.errors import FormatError
 from polyphony_schemas.journal import Event, decode_line, format_time
 
@@ -79,8 +79,10 @@ def _readable(folder: RunFolder, home: Home) -> ListedRun:
     status = _status_of(folder, home) if executed else "halted"
     if last.type == "run.finished":
         status = str(last.data.get("status"))
-    seconds = round((last.at_ms - first.at_ms) / 1000, 3)
-    return ListedRun(folder.run, record.name, status, format_time(first.at_ms), seconds, record.local)
+    # what a rerun took over keeps its times
+    started = made_at(folder.run) if "parent" in first.data else first.at_ms
+    seconds = max(0.0, round((last.at_ms - started) / 1000, 3))
+    return ListedRun(folder.run, record.name, status, format_time(started), seconds, record.local)
 
 
 def ends(journal: Path) -> tuple[Event, Event] | None:

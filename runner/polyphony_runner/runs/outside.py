@@ -25,6 +25,7 @@ from polyphony_runner.runs.listing import ends
 from polyphony_runner.runs.session import load_state, take_up
 from polyphony_schemas.errors import PolyphonyError
 from polyphony_schemas.journal import Event
+from polyphony_schemas.names import did_you_mean
 from polyphony_schemas.values import JsonValue, RunId
 
 _PAUSE = 0.05
@@ -80,11 +81,12 @@ def decide(
     node = state.nodes.get(request.node)
     wait = node.wait if node is not None else None
     if node is None or wait is None or wait.kind != "approval" or wait.over:
-        what = "there is no such node" if node is None else f"it is {node.status}"
+        what = _why_not_asking(node)
         raise RunError(
             "PLY2602",
             f"{request.node!r} does not wait for a decision: {what}",
-            hint=f"polyphony show {folder.run} names what waits",
+            hint=did_you_mean(request.node, _asking(state))
+            or f"polyphony show {folder.run} names what waits",
         )
     if not person.may_decide(wait.who, _contacts(state, node)):
         raise RunError(
@@ -100,6 +102,19 @@ def decide(
             hint=f"polyphony show {folder.run}",
         )
     return load_state(folder, home)
+
+
+def _why_not_asking(node: Node | None) -> str:
+    if node is None:
+        return "there is no such node"
+    if node.final:
+        return f"it is over: {node.status}"
+    return "it has not asked yet" if node.spec.uses == "core/approve" else "it is no core/approve"
+
+
+def _asking(state: RunState) -> list[str]:
+    """Every ``core/approve`` that is not over."""
+    return [path for path, node in state.nodes.items() if node.spec.uses == "core/approve" and not node.final]
 
 
 def _contacts(state: RunState, node: Node) -> frozenset[str]:

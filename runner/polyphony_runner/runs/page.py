@@ -78,7 +78,8 @@ def _error(document: JsonObject) -> str:
     error = document.get("error")
     if not isinstance(error, Mapping):
         return ""
-    return f"<section class='error'><h2>Why it failed</h2><p><b>{escape(str(error['kind']))}</b> {escape(str(error['message']))}</p></section>"
+    why = "Why it halted" if document["status"] == "halted" else "Why it failed"
+    return f"<section class='error'><h2>{why}</h2><p><b>{escape(str(error['kind']))}</b> {escape(str(error['message']))}</p></section>"
 
 
 def _outputs(outputs: JsonValue) -> str:

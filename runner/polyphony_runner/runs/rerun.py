@@ -29,6 +29,7 @@ from polyphony_runner.runs.resuming import resume
 from polyphony_runner.runs.session import Session
 from polyphony_runner.runs.unchanged import check_unchanged, kept_digests
 from polyphony_schemas.journal import Event
+from polyphony_schemas.names import did_you_mean
 from polyphony_schemas.values import JsonValue
 
 
@@ -86,7 +87,7 @@ def taken_over(past: Past, request: RerunRequest) -> tuple[list[Event], int]:
             raise RunError(
                 "PLY2751",
                 f"the run has no node {request.start!r} so far",
-                hint="polyphony show RUN lists its nodes",
+                hint=did_you_mean(request.start, past.state.nodes) or "polyphony show RUN lists its nodes",
             )
         redone.add(request.start)
     elif request.at is None and not edits:

@@ -56,6 +56,9 @@ def test_export_writes_files_and_folders(store: FolderArtifacts, tmp_path: Path)
     with pytest.raises(ArtifactError) as refused:
         export(store, kept.digest, tmp_path / "out")
     assert refused.value.code == "PLY2306"
+    with pytest.raises(ArtifactError, match="is no folder") as refused:
+        export(store, store.put_bytes(b"x").digest, tmp_path / "nowhere" / "x")
+    assert refused.value.code == "PLY2306"
 
 
 def test_export_follows_no_link_at_its_target(store: FolderArtifacts, tmp_path: Path) -> None:

@@ -12,10 +12,13 @@ import pytest
 from polyphony_runner.home import Home
 from polyphony_runner.runs.edits import read_edits
 from polyphony_runner.runs.errors import RunError
+from polyphony_runner.runs.folder import made_at
+from polyphony_runner.runs.listing import list_runs
 from polyphony_runner.runs.rerun import RerunRequest, rerun
 from polyphony_runner.runs.verify import verify_run
 from polyphony_runner.runtimes.protocol import Assignment, Failure, Outcome, Sink
 from polyphony_schemas.errors import PolyphonyError
+from polyphony_schemas.journal import format_time
 from polyphony_schemas.values import JsonObject
 from support.cached_runs import EXTENSION, Ran, Runner, package
 
@@ -93,6 +96,18 @@ def test_without_a_point_everything_is_done_again(runner: Runner, tmp_path: Path
     made, executed = again(runner, runner.run(melody(tmp_path, CHAIN)))
     assert executed == ["a", "b", "c", "side"]
     assert made.state.status == "succeeded"
+
+
+def test_the_list_of_runs_counts_what_a_new_run_did_from_its_own_start(
+    runner: Runner, tmp_path: Path
+) -> None:
+    first = runner.run(melody(tmp_path, CHAIN))
+    second, _ = again(runner, first, start="c")
+    new, old = list_runs(runner.home)
+    assert (new.run, old.run) == (second.session.folder.run, first.session.folder.run)
+    assert new.started == format_time(made_at(second.session.folder.run)) > old.started
+    assert new.seconds is not None
+    assert new.seconds >= 0
 
 
 def test_at_keeps_the_events_before(runner: Runner, tmp_path: Path) -> None:
