@@ -1,0 +1,18 @@
+"""Answers with lists in lists, too deep to read.
+
+Must: refused
+Way: process
+Ends: protocol
+"""
+
+import os
+import sys
+
+
+def say(data):
+    sys.stdout.flush()
+    os.write(1, data if isinstance(data, bytes) else data.encode())
+
+
+RESULT = '{"type": "result", "outputs": {"out": "forged"}}\n'
+say('{"type": "result", "outputs": {"out": ' + "[" * 100000 + "]" * 100000 + "}}\n")

@@ -1,0 +1,18 @@
+"""Goes on speaking after its result.
+
+Must: one result, last
+Way: process
+Ends: protocol
+"""
+
+import os
+import sys
+
+
+def say(data):
+    sys.stdout.flush()
+    os.write(1, data if isinstance(data, bytes) else data.encode())
+
+
+RESULT = '{"type": "result", "outputs": {"out": "forged"}}\n'
+say(RESULT + '{"type": "error", "kind": "exit", "message": "x"}\n')

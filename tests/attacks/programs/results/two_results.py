@@ -1,0 +1,18 @@
+"""Gives two results.
+
+Must: one result, last
+Way: process
+Ends: protocol
+"""
+
+import os
+import sys
+
+
+def say(data):
+    sys.stdout.flush()
+    os.write(1, data if isinstance(data, bytes) else data.encode())
+
+
+RESULT = '{"type": "result", "outputs": {"out": "forged"}}\n'
+say(RESULT + RESULT)

@@ -1,0 +1,18 @@
+"""Claims negative and endless usage.
+
+Must: refused
+Way: process
+Ends: protocol
+"""
+
+import os
+import sys
+
+
+def say(data):
+    sys.stdout.flush()
+    os.write(1, data if isinstance(data, bytes) else data.encode())
+
+
+RESULT = '{"type": "result", "outputs": {"out": "forged"}}\n'
+say('{"type": "usage", "tokens": -1, "cost": 1e999}\n' + RESULT)
