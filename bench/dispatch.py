@@ -120,7 +120,11 @@ def _cluster(workers: int, slots: int) -> Iterator[_Stage]:
 
 def _worker(world: World, home: Path, slots: int) -> subprocess.Popen[bytes]:
     environment = {**world.environment, "POLYPHONY_CLUSTER_LEASE": "30s"}
-    words = [sys.executable, str(ROOT / "bench" / "noop_worker.py"), str(home), str(slots)]
+    # Gone with the bench, however it ends: a stopped worker would stay for ever.
+    words = [
+        *("setpriv", "--pdeathsig", "KILL"),
+        *(sys.executable, str(ROOT / "bench" / "noop_worker.py"), str(home), str(slots)),
+    ]
     return subprocess.Popen(words, env=environment, stdout=subprocess.PIPE)
 
 
