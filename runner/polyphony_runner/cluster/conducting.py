@@ -20,6 +20,7 @@ from polyphony_runner.cluster.doorbell import Doorbell
 from polyphony_runner.cluster.errors import ClusterError
 from polyphony_runner.cluster.executor import ClusterExecutor
 from polyphony_runner.cluster.journal import PgJournal, read_events
+from polyphony_runner.cluster.leases import Claimed
 from polyphony_runner.cluster.locks import PgLocks
 from polyphony_runner.cluster.logs import ClusterLogs
 from polyphony_runner.cluster.material import Trees, load_material, load_melody
@@ -84,14 +85,24 @@ def _unobserved(event: Event, state: RunState) -> None:
 class Conducting:
     """A run whose lease this worker took. ``left`` is called once when it does not hold it any more."""
 
-    def __init__(self, station: Station, run: str, owner: str, left: Callable[[Conducting], None]) -> None:
+    def __init__(
+        self,
+        station: Station,
+        run: str,
+        owner: str,
+        claimed: Claimed,
+        left: Callable[[Conducting], None],
+    ) -> None:
         self.station = station
         self.run = run
         self.owner = owner
         self._left = left
+        self._told = claimed.told
         material = load_material(station.database, run)
         self.state = self._caught_up()
-        self.journal = PgJournal(station.database, run, owner, station.settings.lease, station.commits)
+        self.journal = PgJournal(
+            station.database, run, owner, station.settings.lease, station.commits, claimed=claimed
+        )
         self.logs = ClusterLogs(station.database, station.artifacts, run)
         self.executor = ClusterExecutor(
             run,
@@ -178,8 +189,11 @@ class Conducting:
         try:
             self._take_over()
             await self.journal.settled()
-            for message in messages.read(self.station.database, [self.run], ()):
-                self.deliver(message)
+            # What came after the lease was taken is heard of, or read at the worker's next look.
+            if self._told:
+                known = self.journal.known_messages
+                for message in messages.read(self.station.database, [self.run], known):
+                    self.deliver(message)
             await self.conductor.run()
             self._leave()
         except JournalConflictError as error:
@@ -196,17 +210,12 @@ class Conducting:
     def _leave(self) -> None:
         """Give the run back as it is: over, halted, or waiting for somebody else to go on."""
         station, state = self.station, self.state
-        messages.remove(station.database, self.journal.read_messages)
         if state.finished or state.status == "halted":
             signature = signed_head(self.run, self.journal, station.home.keys).decode()
-            station.database.rows(
-                "UPDATE materials SET signature = %s FROM runs "
-                "WHERE materials.run = %s AND runs.run = materials.run AND runs.owner = %s",
-                (signature, self.run, self.owner),
-            )
-            self.journal.close()
-            tasks.forget(station.database, self.run)
+            leases.end(station.database, self.run, self.owner, signature)
             return
+        if self.journal.read_messages:
+            messages.remove(station.database, self.journal.read_messages)
         station.remember(self.run, state, self.journal.head)
         due = state.timers[0][0] if state.timers else None
         more = leases.put_down(

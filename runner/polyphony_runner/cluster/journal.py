@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from polyphony_runner.cluster.appending import Append, Commits, append_now
 from polyphony_runner.cluster.database import Database
 from polyphony_runner.cluster.errors import ClusterError, LeaseLostError
+from polyphony_runner.cluster.leases import Claimed
 from polyphony_runner.journal.errors import JournalError
 from polyphony_runner.journal.protocol import chain, check_next
 from polyphony_schemas.errors import FormatError
@@ -26,9 +27,19 @@ class PgJournal:
     """
 
     def __init__(
-        self, database: Database, run: str, owner: str, lease: float, commits: Commits | None = None
+        self,
+        database: Database,
+        run: str,
+        owner: str,
+        lease: float,
+        commits: Commits | None = None,
+        *,
+        claimed: Claimed | None = None,
     ) -> None:
-        """Open the journal of a run whose lease ``owner`` holds; PLY2710 when somebody else does."""
+        """Open the journal of a run whose lease ``owner`` holds; PLY2710 when somebody else does.
+
+        ``claimed`` is what taking the lease said a moment ago; without it the database is asked.
+        """
         self._database = database
         self._run = run
         self._owner = owner
@@ -37,12 +48,9 @@ class PgJournal:
         self._pending: list[asyncio.Future[None]] = []
         self._journaled: list[int] = []
         self.read_messages: list[int] = []
-        rows = database.rows("SELECT owner, next_seq, head FROM runs WHERE run = %s", (run,))
-        if not rows:
-            raise no_run(run)
-        if rows[0][0] != owner:
-            raise LeaseLostError(run, rows[0][0])
-        self._next_seq, self._head = int(rows[0][1]), str(rows[0][2])
+        self._next_seq, self._head = (
+            _end_of(database, run, owner) if claimed is None else (claimed.next_seq, claimed.head)
+        )
 
     @property
     def next_seq(self) -> int:
@@ -92,6 +100,16 @@ class PgJournal:
             "UPDATE runs SET owner = NULL, until = NULL WHERE run = %s AND owner = %s",
             (self._run, self._owner),
         )
+
+
+def _end_of(database: Database, run: str, owner: str) -> tuple[int, str]:
+    """The next number and the digest of the last line of a run that ``owner`` holds."""
+    rows = database.rows("SELECT owner, next_seq, head FROM runs WHERE run = %s", (run,))
+    if not rows:
+        raise no_run(run)
+    if rows[0][0] != owner:
+        raise LeaseLostError(run, rows[0][0])
+    return int(rows[0][1]), str(rows[0][2])
 
 
 def read_events(database: Database, run: str, first: int = 0, prev: str = FIRST_PREV) -> Iterator[Event]:

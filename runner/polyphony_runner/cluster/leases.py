@@ -15,13 +15,30 @@ _CLAIM = """
 UPDATE runs SET owner = %(owner)s, until = now() + make_interval(secs => %(lease)s), due = NULL
 WHERE run = %(run)s AND status = ANY(%(statuses)s)
   AND (owner IS NULL OR <silent> OR owner = %(owner)s)
-RETURNING next_seq, head
+RETURNING next_seq, head, EXISTS (SELECT FROM messages WHERE messages.run = runs.run)
 """
 _PUT_DOWN = """
 UPDATE runs SET owner = NULL, until = NULL, due = to_timestamp(%(due)s),
   status = CASE WHEN %(idle)s AND status = 'running' THEN 'waiting' ELSE status END
 WHERE run = %(run)s AND owner = %(owner)s
 RETURNING EXISTS (SELECT FROM messages WHERE messages.run = runs.run)
+"""
+# One statement and so one commit: a run that is over leaves nothing behind that could be done or read.
+_END = """
+WITH given_back AS (
+  UPDATE runs SET owner = NULL, until = NULL WHERE run = %(run)s AND owner = %(owner)s RETURNING run
+), signed AS (
+  UPDATE materials SET signature = %(signature)s FROM given_back WHERE materials.run = given_back.run
+), no_tasks AS (
+  DELETE FROM tasks USING given_back WHERE tasks.run = given_back.run
+), no_messages AS (
+  DELETE FROM messages USING given_back WHERE messages.run = given_back.run
+), no_logs AS (
+  DELETE FROM log_parts USING given_back WHERE log_parts.run = given_back.run
+), no_locks AS (
+  DELETE FROM locks USING given_back WHERE locks.run = given_back.run
+)
+SELECT run FROM given_back
 """
 # Open runs that nobody drives and that have something to do, and runs with an attempt that nobody has.
 _FORGOTTEN = """
@@ -38,10 +55,11 @@ UNFINISHED = (*OPEN, "halted")
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """Where the journal of a run ended when its lease was taken."""
+    """Where the journal of a run ended when its lease was taken; ``told``: messages for it were there."""
 
     next_seq: int
     head: str
+    told: bool
 
 
 def with_silence(statement: str) -> str:
@@ -55,7 +73,7 @@ def claim(
     """Take the lease of a run for ``lease`` seconds; None when somebody has it or the run is in no such status."""
     given = {"run": run, "owner": owner, "lease": lease, "statuses": list(statuses)}
     rows = database.rows(with_silence(_CLAIM), given)
-    return Claimed(int(rows[0][0]), str(rows[0][1])) if rows else None
+    return Claimed(int(rows[0][0]), str(rows[0][1]), bool(rows[0][2])) if rows else None
 
 
 def put_down(database: Database, run: str, owner: str, due_ms: int | None, *, idle: bool) -> bool:
@@ -66,6 +84,11 @@ def put_down(database: Database, run: str, owner: str, due_ms: int | None, *, id
     due = None if due_ms is None else due_ms / 1000
     rows = database.rows(_PUT_DOWN, {"run": run, "owner": owner, "due": due, "idle": idle})
     return bool(rows and rows[0][0])
+
+
+def end(database: Database, run: str, owner: str, signature: str) -> None:
+    """Give a run back that is over or halted, with its signed head: nothing of it is to be done or read any more."""
+    database.rows(_END, {"run": run, "owner": owner, "signature": signature})
 
 
 def renew(database: Database, owners: Sequence[str], worker: str, slots: int, lease: float) -> None:

@@ -148,12 +148,6 @@ def pending(database: Database, run: str) -> set[tuple[str, int]]:
     return {(str(node), int(attempt)) for node, attempt in database.rows(_PENDING, {"run": run})}
 
 
-def forget(database: Database, run: str) -> None:
-    """A run is over or halted: nothing of it is to be done or read any more."""
-    for table in ("tasks", "messages", "log_parts", "locks"):
-        database.rows(f"DELETE FROM {table} WHERE run = %s", (run,))  # noqa: S608  # one of these names
-
-
 def _tell(database: Database, statement: str, worker: str, given: Sequence[tuple[int, str]]) -> list[Wake]:
     keys = [uuid.uuid4() for _ in given]
     rows = database.rows(

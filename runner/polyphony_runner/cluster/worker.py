@@ -185,11 +185,12 @@ class Worker:
         if not station.slots.room:
             return False
         owner = new_owner(station.name)
-        if leases.claim(station.database, run, owner, station.settings.lease) is None:
+        claimed = leases.claim(station.database, run, owner, station.settings.lease)
+        if claimed is None:
             return False
         station.slots.conduct(+1)
         try:
-            self._runs[run] = Conducting(station, run, owner, self._left)
+            self._runs[run] = Conducting(station, run, owner, claimed, self._left)
         except Exception:  # noqa: BLE001  # one run must not end the worker
             # Its state stays as it was; the sweep rings again, and people can still look at it and cancel it.
             _LOG.exception("the run %s cannot be taken up", run)

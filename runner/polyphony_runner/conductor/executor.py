@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import Protocol
 
 from polyphony_runner.runtimes.protocol import Assignment, Failure, NodeEvent, Outcome, Runtime, Sink
@@ -96,7 +97,8 @@ class LocalExecutor:
         def sink(event: NodeEvent) -> None:
             report(Said(path, attempt, event))
 
-        task = asyncio.get_running_loop().create_task(self._placed(assignment, timeout, sink))
+        act = self._attempt if self._places is None else partial(self._placed, self._places)
+        task = asyncio.get_running_loop().create_task(act(assignment, timeout, sink))
         self._tasks[path] = task
         task.add_done_callback(ended)
 
@@ -113,12 +115,12 @@ class LocalExecutor:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._runtime.close()
 
-    async def _placed(self, assignment: Assignment, timeout: float | None, sink: Sink) -> Outcome:
-        if self._places is None:
-            return await self._attempt(assignment, timeout, sink)
+    async def _placed(
+        self, places: Places, assignment: Assignment, timeout: float | None, sink: Sink
+    ) -> Outcome:
         asked = time.monotonic()
         try:
-            leave = await self._places.take()
+            leave = await places.take()
         except asyncio.CancelledError:
             return CANCELLED
         try:
@@ -131,7 +133,9 @@ class LocalExecutor:
 
     async def _attempt(self, assignment: Assignment, timeout: float | None, sink: Sink) -> Outcome:
         try:
-            async with asyncio.timeout(None if timeout is None else timeout + _GRACE_SECONDS * (timeout > 0)):
+            if timeout is None:
+                return await self._runtime.run(assignment, sink)
+            async with asyncio.timeout(timeout + _GRACE_SECONDS * (timeout > 0)):
                 return await self._runtime.run(assignment, sink)
         except TimeoutError:
             return Failure("timeout", f"took longer than {timeout:g} s")

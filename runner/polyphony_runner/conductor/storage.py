@@ -11,6 +11,7 @@ from polyphony_runner.conductor.values import CONTAINERS, INLINE_BYTES, SINGLE_V
 from polyphony_schemas.values import JsonObject, JsonValue
 
 _CACHED_VALUES = 256
+_MAY_BE_LARGE = (*CONTAINERS, *SINGLE_VALUES)
 _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
@@ -38,7 +39,7 @@ class ValueStore:
 
     def outside(self, data: JsonObject) -> JsonObject:
         """Event data in which every value over 16 KiB lies among the artifacts, under ``stored`` by pointer."""
-        if len(_ENCODE(data)) <= INLINE_BYTES:
+        if not any(data.get(name) for name in _MAY_BE_LARGE) or len(_ENCODE(data)) <= INLINE_BYTES:
             return data
         already = data.get("stored")
         kept: dict[str, JsonValue] = dict(already) if isinstance(already, Mapping) else {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 
-from polyphony_runner.cluster import leases, tasks
+from polyphony_runner.cluster import leases
 from polyphony_runner.cluster.locks import PgLocks
 from support.cluster_journal import LEASE, add_run, database_at
 from support.cluster_world import World
@@ -49,7 +49,7 @@ def test_a_run_that_still_needs_a_lock_keeps_it_whoever_conducts_it(database_url
             assert locks.owners("deploy") == []
             await locks.acquire("deploy")
             assert leases.claim(database, "r_1", "w:1", LEASE)
-            tasks.forget(database, "r_1")
+            leases.end(database, "r_1", "w:1", "")
             assert locks.owners("deploy") == []
 
     asyncio.run(play())
