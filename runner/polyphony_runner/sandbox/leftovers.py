@@ -2,7 +2,8 @@
 
 A runner that is killed between the spawn of a sandbox and its release leaves bubblewrap waiting for a byte that never
 comes: no program runs in it, but the process stays. Every bubblewrap of ours therefore carries its runner's name
-(pid namespace, pid, start time) in its own environment, which its program never sees, and the next runner ends
+(pid namespace, pid, start time) in its own environment, not in the program's (which can read it there at level
+``full``: it is no secret), and the next runner ends
 those whose runner is gone.
 """
 
