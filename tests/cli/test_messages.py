@@ -202,6 +202,8 @@ def test_a_machine_that_cannot_isolate_is_sent_to_the_doctor(
     hello: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("polyphony_runner.sandbox.machine.bwrap_path", lambda: "")
+    monkeypatch.setattr("polyphony_runner.sandbox.landlock.abi", lambda: 0)
+    monkeypatch.setattr("polyphony_runner.sandbox.preflight.wasm_engine", lambda: False)
     monkeypatch.setattr("polyphony_runner.sandbox.preflight._kept", {})
     said = polyphony(hello.parent / "home", "run", str(hello))
     assert said.json["error"]["kind"] == "unavailable", said
@@ -214,7 +216,7 @@ def test_a_package_that_could_not_be_written_whole_leaves_nothing(
     def full(self: Path, *_: object, **__: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device", str(self))
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     error = polyphony(tmp_path / "home", "new", "melody", str(tmp_path / "hello")).error
     assert (error["code"], error["message"].rpartition(": ")[2]) == ("PLY7314", "no space left on device")
     assert not (tmp_path / "hello").exists()
