@@ -112,6 +112,9 @@ class Conductor:
     async def run(self) -> RunState:
         """Go on until the run finished, halted or was put down; the journal is durable when this returns."""
         try:
+            if not self._over():
+                # The next append takes for heard whatever was left for the run before it was taken up.
+                self._absorb()
             while not self._over():
                 await self._advance()
                 if self._over() or (not self._inbox and self.put_down(self.state)):

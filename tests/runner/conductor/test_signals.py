@@ -199,3 +199,14 @@ def test_a_signal_to_all_runs_is_posted_before_its_node_ends(player: Player) -> 
     asyncio.run(run())
     last = [event for event in conductor.journal.events() if event.type == "node.succeeded"][-1]
     assert (posted, last.data["reached"]) == (["/s#1"], 3)
+
+
+def test_what_was_left_for_a_run_is_taken_in_before_anything_else(player: Player) -> None:
+    """A journal that forgets messages with its next append must not forget one that is not in it."""
+
+    def at_once(conductor: Conductor) -> Any:
+        conductor.request(signal("go"))
+        return asyncio.sleep(0)
+
+    played = player.play(compiled({"a": work(), "w": wait_for("go")}), during=at_once)
+    assert [event.type for event in played.events[:3]] == ["run.created", "run.started", "signal.received"]
