@@ -34,7 +34,11 @@ async def act(assignment: Assignment, sink: Sink) -> JsonObject | Outcome:
     del sink
     given = assignment.inputs
     _note(assignment, "begun", pid=True)
-    await asyncio.sleep(float(str(given["ms"])) / 1000)
+    try:
+        await asyncio.sleep(float(str(given["ms"])) / 1000)
+    except asyncio.CancelledError:  # somebody else has this node by now
+        _note(assignment, "failed", pid=True)
+        raise
     needed = given.get("needs")
     if given.get("fail") or (needed and not (assignment.work / f"{needed}-{assignment.run}").exists()):
         _note(assignment, "failed", pid=True)

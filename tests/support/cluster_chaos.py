@@ -174,8 +174,9 @@ class ClusterChaos:
     def _victim(self, aimed: bool) -> int | None:
         self.acts.read()
         free = sorted(self.workers - self.frozen.keys())
-        if aimed:
-            free = [pid for pid in free if self.acts.in_flight(pid)]
+        if aimed:  # at one with many: some of them will still be in flight in a moment
+            busy = {pid: len(self.acts.in_flight(pid)) for pid in free}
+            free = [pid for pid in free if busy[pid] and busy[pid] == max(busy.values())]
         return self.random.choice(free) if free else None
 
     def _freeze(self, pid: int) -> None:
