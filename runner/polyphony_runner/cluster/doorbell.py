@@ -12,7 +12,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -59,6 +59,11 @@ class Doorbell:
         ]
         if jobs:
             self._try(lambda: self.queue.enqueue_many(jobs))
+
+    def ring_anew(self, runs: Sequence[str]) -> None:
+        """Ring for runs that wait, unless as many rings wait too: busy workers must find no more of them each time."""
+        if runs:
+            self._try(lambda: self.ring(runs) if self.queue.count < len(runs) else None)
 
     def tell(self, wakes: Iterable[Wake]) -> None:
         """Say to whoever holds these runs that there is something to read; ring for those nobody holds."""

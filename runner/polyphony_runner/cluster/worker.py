@@ -264,7 +264,7 @@ class Worker:
                 self.rung(run)
             else:
                 rings.append(run)
-        self.station.bell.ring(rings)
+        self.station.bell.ring_anew(rings)
 
     async def _end(self) -> None:
         station = self.station

@@ -10,6 +10,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -94,6 +95,7 @@ class Conductor:
     pure: PureNodes = field(default_factory=PureNodes)
     keeper: LockKeeper = field(default_factory=lambda: LockKeeper(MemoryLocks()))
     _batch: list[Event] = field(default_factory=list)
+    _untold: list[Event] = field(default_factory=list)
     _starts: list[tuple[Assignment, float | None]] = field(default_factory=list)
     _refused: list[Done] = field(default_factory=list)
     post: Post = _nobody
@@ -148,12 +150,18 @@ class Conductor:
                 self.pure.look_up(self.state, paths, self.context, now, self._put)
 
     def flush(self) -> None:
-        """Make everything recorded durable, then tell the observer."""
+        """Append everything recorded; what is durable then is told to the observer."""
         if self._batch:
             batch, self._batch = self._batch, []
             self.journal.append(batch)
-            for event in batch:
-                self.observer(event, self.state)
+            self._untold += batch
+        if self.settled is None:
+            self._tell()
+
+    def _tell(self) -> None:
+        untold, self._untold = self._untold, []
+        for event in untold:
+            self.observer(event, self.state)
 
     def request(self, request: Request) -> None:
         """Ask for something, from the event loop's thread."""
@@ -199,6 +207,7 @@ class Conductor:
             self.flush()
             if self.settled is not None:
                 await self.settled()
+                self._tell()
             self._effects()
             if not more:
                 return
@@ -280,11 +289,12 @@ class Conductor:
         held_back = self.state.halting is not None or regaining(self.state, self.keeper.held)
         if self.state.timers and not self._interrupting and not held_back:
             timeout = max(0.0, (self.state.timers[0][0] - self._now()) / 1000)
-        try:
+        if timeout is None:
+            await self._wake.wait()
+            return
+        with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 await self._wake.wait()
-        except TimeoutError:
-            pass
 
     def _absorb(self) -> None:
         """Turn what was reported since into events."""

@@ -117,3 +117,15 @@ def test_what_lies_in_the_queue_is_json(redis_server: Redis) -> None:
 
             data: Callable[[bytes], bytes] = zlib.decompress
             assert data(connection.hget(key, "data") or b"") == b'["polyphony.ring", null, ["r_1"], {}]'
+
+
+def test_runs_that_wait_are_rung_for_anew_only_when_fewer_rings_wait(redis_server: Redis) -> None:
+    redis_server.flush()
+    with bell_at(redis_server) as bell:
+        bell.ring_anew(["a", "b"])
+        bell.ring_anew(["a", "b"])
+        assert bell.queue.count == 2, "they are rung for already"
+        redis_server.flush()
+        bell.ring_anew(["a", "b"])
+        assert bell.queue.count == 2, "the rings were lost"
+        redis_server.flush()
