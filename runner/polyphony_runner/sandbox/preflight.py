@@ -178,9 +178,8 @@ async def _probe(level: Level) -> Exit:
     from polyphony_runner.sandbox.run import run_sandboxed
 
     python = Path(sys.executable)
-    python = (
-        python.parent.resolve() / python.name
-    )  # it is named as it was called, ``../.venv/bin/python`` too
+    # it is named as it was called, ``../.venv/bin/python`` too
+    python = python.parent.resolve() / python.name
     probe = PROBE_LANDLOCK if level == "landlock" else PROBE
     with tempfile.TemporaryDirectory(prefix="polyphony-probe-") as folder:
         shown = Path(folder, "shown").resolve()
