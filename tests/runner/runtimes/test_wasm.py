@@ -15,8 +15,6 @@ from polyphony_runner.sandbox.landlock import OLDEST_ABI, abi
 from polyphony_runner.sandbox.spec import Level
 from polyphony_schemas.graph.model import Limits
 from support.runtimes_nodes import Bench
-
-pytest.importorskip("wasmtime")
 from support.wasm_programs import FOREVER, GROW, WasmProgram
 
 ANY: dict[str, object] = {"schema": {}}

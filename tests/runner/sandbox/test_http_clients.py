@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -149,14 +150,16 @@ def test_urllib(here: Box, site: Site) -> None:
     assert ended.stdout == b"hello from outside\n"
 
 
-@pytest.mark.parametrize("library", ["requests", "httpx"])
-def test_python_libraries(here: Box, site: Site, library: str) -> None:
-    pytest.importorskip(library)
-    code = f"import sys, {library} as c; print(c.get(sys.argv[1]).text)"
-    python = Path(sys.executable)
-    ended = ask(here, site, str(python), "-c", code, f"{site.url}/hello", mounts=interpreter_mounts(python))
-    assert reached(ended, site), ended
-    assert ended.stdout == b"hello from outside\n"
+if find_spec("requests") is not None:  # the runner alone has no such library
+
+    def test_requests(here: Box, site: Site) -> None:
+        code = "import sys, requests; print(requests.get(sys.argv[1]).text)"
+        python = Path(sys.executable)
+        ended = ask(
+            here, site, str(python), "-c", code, f"{site.url}/hello", mounts=interpreter_mounts(python)
+        )
+        assert reached(ended, site), ended
+        assert ended.stdout == b"hello from outside\n"
 
 
 def test_git(here: Box, site: Site) -> None:
