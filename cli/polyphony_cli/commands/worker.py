@@ -60,7 +60,7 @@ def command(console: Console, *, slots: int | None, name: str | None, metrics_po
             settings,
             home,
             lambda packages, artifacts: SandboxedRuntime(
-                packages, artifacts, home, base=home.root, level=level
+                packages, artifacts, home, base=home.root, level=level, places=places
             ),
             slots=places,
             name=name or worker_name(),

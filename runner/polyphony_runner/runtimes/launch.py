@@ -27,6 +27,7 @@ from polyphony_runner.sandbox.run import run_sandboxed
 from polyphony_runner.sandbox.spec import Connection, Exit, Level, SandboxSpec
 from polyphony_runner.sandbox.warm import WarmPool, WarmSpec
 from polyphony_runner.sandbox.warm.call import Request
+from polyphony_runner.sandbox.warm.pool import default_size
 from polyphony_schemas.program import CommandStart, PythonStart, WasmStart
 
 if TYPE_CHECKING:
@@ -43,11 +44,12 @@ class Launched:
 
 
 class Launcher:
-    """Starts programs, cold or warm. ``state`` is the runner's home."""
+    """Starts programs, cold or warm. ``state`` is the runner's home, ``places`` as many as are asked for at once."""
 
-    def __init__(self, state: Path, level: Level | None) -> None:
+    def __init__(self, state: Path, level: Level | None, places: int = 0) -> None:
         self._state = state
         self._level = level
+        self._size = max(default_size(), places)
         self._pool: WarmPool | None = None
 
     async def close(self) -> None:
@@ -77,7 +79,7 @@ class Launcher:
         if may_be_warm(attempt):
             if self._pool is None:
                 session = spec.work.parent.parent  # calls' folders are moved into the worker's and back
-                self._pool = WarmPool(session / "warm", self._level, self._state)
+                self._pool = WarmPool(session / "warm", self._level, self._state, self._size)
             request = Request(spec.stdin, spec.work, spec.limits, spec.cancel_message, spec.grace)
             try:
                 return await self._pool.call(warm_specification(attempt, spec), request, streams)

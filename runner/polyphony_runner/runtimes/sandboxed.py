@@ -66,6 +66,7 @@ class SandboxedRuntime:
     """Implements ``runtimes.protocol.Runtime`` with the sandbox of this machine.
 
     ``level`` None means what the preflight found. ``base`` is the folder relative ``uses`` are resolved against.
+    ``places``: how many nodes the caller promises to run at once; so many are kept warm, if that is more than usual.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class SandboxedRuntime:
         level: Level | None = None,
         secrets: SecretSource | None = None,
         index: PackageIndex | None = None,
+        places: int = 0,
     ) -> None:
         self._packages = packages
         self._artifacts = artifacts
@@ -90,7 +92,7 @@ class SandboxedRuntime:
         self._boundaries = Boundaries.of(home.root)
         self._writers = Writers(home.cache / "writers")
         self._scratch = Scratch(home.cache / "work")
-        self._launcher = launch.Launcher(home.root, level)
+        self._launcher = launch.Launcher(home.root, level, places)
         self._policy = read_policy(home)
         self._prepared: dict[str, Prepared] = {}
 
