@@ -75,7 +75,7 @@ def _rows(state: RunState, spans: Iterable[Span]) -> Iterator[Row]:
 def _in_order(groups: Mapping[str, Sequence[Node]], spans: Mapping[str, Sequence[Span]]) -> list[str]:
     """What is inside stands below its scope; beside each other in the order of their starts, what never began last."""
     began = {
-        name: min((span.started_ms for node in nodes for span in spans.get(node.path, ())), default=math.inf)
+        name: min((span.seq for node in nodes for span in spans.get(node.path, ())), default=math.inf)
         for name, nodes in groups.items()
     }
 
