@@ -15,11 +15,11 @@ tools/check.sh & check=$!
 { tools/light_env.sh "$light" && tools/test_wheels.sh; } || { wait "$check" || true; exit 1; }
 wait "$check"
 echo "· schemas and runner alone, on $("$light" --version)"
-.venv-light/bin/python -m pytest -q -n 2 -m "not slow" tests/schemas tests/runner -p no:cacheprovider
+.venv-light/bin/python -m pytest -q -n 3 -m "not slow" tests/schemas tests/runner -p no:cacheprovider
 if [ "$("$light" --version)" = "$(.venv/bin/python --version)" ] && [ $# = 0 ]; then
   echo "· the rest of the suite"
   set -- tests/cli tests/conformance tests/docs tests/kit tests/registry
 else
   echo "· the whole suite, on $(.venv/bin/python --version)"
 fi
-exec .venv/bin/python -m pytest -n 2 --dist worksteal "$@"
+exec .venv/bin/python -m pytest -n 3 --dist worksteal "$@"
