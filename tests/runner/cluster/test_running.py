@@ -69,9 +69,11 @@ def test_a_killed_worker_is_replaced_and_nothing_completed_runs_twice(world: Wor
     world.worker(slots=2)
     state, events = world.finish(run)
     assert state.status == "succeeded"
-    assert set(world.count().values()) == {1}
     lost = [event.data["lost"] for event in events if event.type == "run.resumed"]
     assert len(lost) == 1, "one take-over, which says what was lost"
+    # A node may die after its last act and before its success is written: that one alone may act again.
+    twice = [name.split()[1] for name, times in world.count().items() if times > 1]
+    assert set(twice) <= {str(path) for path in lost[0]}  # type: ignore[union-attr]  # JSON
 
 
 def test_a_killed_helper_loses_only_what_it_had(world: World) -> None:
