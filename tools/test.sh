@@ -4,9 +4,11 @@
 # usage: tools/test.sh [PYTEST WORDS...]
 set -eu
 cd "$(dirname "$0")/.."
-# the browser, what its driver needs, what the model server needs, and the servers of a cluster
+# the browser, what its driver needs, what the model server needs, the servers of a cluster, and what the examples of
+# extensions are written in
 tools/system.sh chromium=chromium libatomic.so.1=libatomic1 libgomp.so.1=libgomp1 \
-  redis-server=redis-server pg_ctlcluster=postgresql
+  redis-server=redis-server pg_ctlcluster=postgresql \
+  node=nodejs cc=gcc /usr/include/stdio.h=libc6-dev
 # Python's own compiled files: without them each of the many processes would compile everything again.
 unset PYTHONDONTWRITEBYTECODE
 light=$(tools/newest_python.sh)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import wasmtime
 
 from polyphony_cli.app import run
 from polyphony_cli.commands.new import TEMPLATES
@@ -22,8 +23,6 @@ def cases(folder: Path, capsys: pytest.CaptureFixture[str], *words: str) -> tupl
 def test_the_cases_of_a_template_hold(
     template: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if template == "wasm":
-        pytest.importorskip("wasmtime")
     folder = tmp_path / "mine"
     assert run(["new", "extension", str(folder), "--template", template]) == 0
     status, document = cases(folder, capsys)
@@ -33,7 +32,6 @@ def test_the_cases_of_a_template_hold(
 
 
 def test_the_module_of_the_template_is_what_its_text_says() -> None:
-    wasmtime = pytest.importorskip("wasmtime")
     folder = TEMPLATES / "extension/wasm"
     assert (folder / "node.wasm").read_bytes() == bytes(wasmtime.wat2wasm((folder / "node.wat").read_text()))
 
