@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from polyphony_runner.conductor.state import without_rounds
+from polyphony_runner.conductor.paths import without_rounds
 from polyphony_runner.runs.report import shown_error
 from polyphony_runner.runs.signs import sign_of
 

@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from polyphony_cli.run_lines import first_line, node_facts
-from polyphony_runner.conductor.state import without_rounds
+from polyphony_runner.conductor.paths import without_rounds
 from polyphony_runner.runs.report import shown_error
 from polyphony_runner.runs.signs import sign_of
 

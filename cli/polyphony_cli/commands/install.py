@@ -91,6 +91,15 @@ def command(
 
         with suggesting(registries, transport):
             installed = with_consent(Policy(minimum_age_s=age, accepted=frozenset(accepted)), install_under)
+    _tell(console, installed, path)
+    for one in installed:
+        if one.name in wanted and any((home.store / one.tree / file).is_file() for file in MELODY_FILES):
+            console.hint(f"polyphony run {one.name}")
+    return 0
+
+
+def _tell(console: Console, installed: Sequence[Installed], path: Path) -> None:
+    """What is installed now, as a document or in lines."""
     if console.as_json:
         console.document(
             {
@@ -104,10 +113,6 @@ def command(
     console.say(
         f"{len(installed)} {'package' if len(installed) == 1 else 'packages'} verified and locked in {path}"
     )
-    for one in installed:
-        if one.name in wanted and any((home.store / one.tree / file).is_file() for file in MELODY_FILES):
-            console.hint(f"polyphony run {one.name}")
-    return 0
 
 
 def _seconds(text: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from polyphony_cli.observing import metrics_option
 
 if TYPE_CHECKING:
     from polyphony_runner.runs.assemble import AssembledRun
+    from polyphony_runner.runs.session import Session
 
 
 @click.command()
@@ -85,7 +87,7 @@ def command(
     A word that begins with . / or ~, or ends in .yaml .yml .json, is a path; anything else is a name. A folder that
     asks for more than reading itself has to be agreed to first.
     """
-    from polyphony_cli.run_verbs import ask_consent, execute, fetch_missing, home_of
+    from polyphony_cli.run_verbs import ask_consent, fetch_missing, home_of
     from polyphony_runner.runs.assemble import RunRequest, assemble
     from polyphony_runner.runs.installed import locate
     from polyphony_runner.runs.session import begin
@@ -114,11 +116,19 @@ def command(
         elsewhere=executor == "cluster",
     )
     assembled = assemble(request, home, place.packages)
+    announce = partial(_announce, console, assembled, unsafe_no_sandbox=unsafe_no_sandbox)
     if executor == "cluster":
-        announce = partial(_announce, console, assembled, unsafe_no_sandbox=unsafe_no_sandbox)
         return run_in_cluster(console, assembled, announce, detach=detach)
-    session = begin(assembled, home)
-    _announce(console, assembled, unsafe_no_sandbox=unsafe_no_sandbox)
+    return _run_here(console, begin(assembled, home), announce, detach=detach, metrics=metrics)
+
+
+def _run_here(
+    console: Console, session: Session, announce: Callable[[], None], *, detach: bool, metrics: Path | None
+) -> int:
+    """Go on in this process, or in one of its own."""
+    from polyphony_cli.run_verbs import execute
+
+    announce()
     if detach:
         from polyphony_cli.detaching import hand_over
 
