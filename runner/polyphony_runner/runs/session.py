@@ -155,9 +155,9 @@ class Session:
 
         return lookups_of(self.home, packages, Path(self.record.folder), self.artifacts)
 
-    def cancel(self, request: CancelRequest) -> RunState:
-        """Cancel a run that no process executes: its whole, or one node after which it stays halted."""
-        conductor = Conductor(
+    def writer(self) -> Conductor:
+        """A Conductor that adds to the journal and starts nothing."""
+        return Conductor(
             state=self.state,
             journal=self.journal,
             executor=LocalExecutor(_NoRuntime()),
@@ -165,6 +165,10 @@ class Session:
             values=self.values,
             logs=RunLogs(self.folder.logs),
         )
+
+    def cancel(self, request: CancelRequest) -> RunState:
+        """Cancel a run that no process executes: its whole, or one node after which it stays halted."""
+        conductor = self.writer()
         self._first_events(conductor)
         conductor.settle(request)
         sign_head(self.folder, self.journal, self.home.keys)
@@ -172,14 +176,7 @@ class Session:
 
     def append(self, request: SignalRequest | ApproveRequest) -> None:
         """Write what came from outside while no process executes the run, which stays as it is otherwise."""
-        conductor = Conductor(
-            state=self.state,
-            journal=self.journal,
-            executor=LocalExecutor(_NoRuntime()),
-            context=RunContext(self.record.run, Path(), Path(), PackageTable()),
-            values=self.values,
-            logs=RunLogs(self.folder.logs),
-        )
+        conductor = self.writer()
         draft = request.draft(self.state)
         if draft is not None:
             conductor.record(draft)
@@ -194,14 +191,7 @@ class Session:
 
     def settle(self, path: str, outputs: JsonObject) -> None:
         """A person gives a node its outputs while no process executes the run, which stays as it is otherwise."""
-        conductor = Conductor(
-            state=self.state,
-            journal=self.journal,
-            executor=LocalExecutor(_NoRuntime()),
-            context=RunContext(self.record.run, Path(), Path(), PackageTable()),
-            values=self.values,
-            logs=RunLogs(self.folder.logs),
-        )
+        conductor = self.writer()
         if self.state.next_seq == 1:
             self._first_events(conductor)
         data: dict[str, JsonValue] = {"outputs": dict(outputs), "edited": sorted(outputs)}
@@ -229,7 +219,9 @@ class Session:
             conductor.request(Interrupt())
 
         for number in (signal.SIGINT, signal.SIGTERM):
-            with suppress(NotImplementedError, RuntimeError, ValueError):  # not in the main thread
+            with suppress(
+                NotImplementedError, RuntimeError, ValueError
+            ):  # not here, or not in the main thread
                 loop.add_signal_handler(number, interrupt)
 
 
@@ -241,14 +233,7 @@ def begin(assembled: AssembledRun, home: Home) -> Session:
     except BaseException:
         folder.discard()
         raise
-    conductor = Conductor(
-        state=session.state,
-        journal=session.journal,
-        executor=LocalExecutor(_NoRuntime()),
-        context=RunContext(folder.run, Path(), Path(), PackageTable()),
-        values=session.values,
-        logs=RunLogs(folder.logs),
-    )
+    conductor = session.writer()
     try:
         conductor.record(Draft("run.created", data=created(assembled)))
         conductor.flush()
