@@ -37,7 +37,12 @@ class BundleFile:
         _check_directory_size(path, self.size)
         try:
             self._archive = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        except (
+            zipfile.BadZipFile,
+            OSError,
+            ValueError,
+            NotImplementedError,
+        ) as error:  # of a format it cannot read
             raise _no_bundle(str(error)) from error
         try:
             self._members = self._read_members()
@@ -62,7 +67,7 @@ class BundleFile:
         """A file, to be read from its beginning; PLY2820 when the archive is not what its directory says."""
         try:
             return self._archive.open(self._members[name])
-        except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError) as error:
+        except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError) as error:  # packed or locked
             raise _no_bundle(f"{name}: {error}") from error
 
     def read(self, name: str) -> bytes:

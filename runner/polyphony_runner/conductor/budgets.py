@@ -13,7 +13,8 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 
 from polyphony_runner.conductor.ledger import DIMENSIONS, Account, Amounts, Dimension, amounts
-from polyphony_runner.conductor.state import ROOT, Error, Node, RunState, error_of
+from polyphony_runner.conductor.paths import ROOT
+from polyphony_runner.conductor.state import Error, Node, RunState, error_of
 from polyphony_schemas.journal import Event
 from polyphony_schemas.values import JsonValue
 

@@ -14,7 +14,8 @@ from polyphony_runner.conductor.directives import DirectiveError, directive
 from polyphony_runner.conductor.environment import fill_outputs, truth
 from polyphony_runner.conductor.failures import fail
 from polyphony_runner.conductor.moment import Draft, Moment
-from polyphony_runner.conductor.state import ROOT, Frame, NextStep, Node, RunState, error_of
+from polyphony_runner.conductor.paths import ROOT
+from polyphony_runner.conductor.state import Frame, NextStep, Node, RunState, error_of
 from polyphony_schemas.errors import ExpressionError
 from polyphony_schemas.values import JsonValue
 

@@ -20,7 +20,8 @@ from polyphony_runner.conductor import (
 from polyphony_runner.conductor.cancelling import cancel_all, cancel_frame, cancel_node
 from polyphony_runner.conductor.frames import open_frame
 from polyphony_runner.conductor.mutexes import group_key
-from polyphony_runner.conductor.state import ROOT, Ending, RunState, RunStatus, run_status
+from polyphony_runner.conductor.paths import ROOT
+from polyphony_runner.conductor.state import Ending, RunState, RunStatus, run_status
 from polyphony_runner.conductor.values import values_in
 from polyphony_runner.journal.errors import JournalError
 from polyphony_schemas.journal import Event

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from polyphony_runner.conductor import evolve_nodes, mutexes
 from polyphony_runner.conductor.handlers import open_handler, undo_path
-from polyphony_runner.conductor.state import ROOT, Phase, RunState
+from polyphony_runner.conductor.paths import ROOT
+from polyphony_runner.conductor.state import Phase, RunState
 from polyphony_runner.journal.errors import JournalError
 from polyphony_schemas.journal import Event
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from polyphony_runner.conductor.environment import fill, truth
 from polyphony_runner.conductor.moment import Draft, Moment
-from polyphony_runner.conductor.state import Error, Node, RunState, error_of, place
+from polyphony_runner.conductor.paths import place
+from polyphony_runner.conductor.state import Error, Node, RunState, error_of
 from polyphony_schemas.errors import ExpressionError
 from polyphony_schemas.graph.model import Retry
 from polyphony_schemas.values import JsonValue

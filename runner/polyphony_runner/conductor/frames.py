@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from polyphony_runner.conductor.joins import consider
-from polyphony_runner.conductor.state import Frame, Node, RunState, place
+from polyphony_runner.conductor.paths import place
+from polyphony_runner.conductor.state import Frame, Node, RunState
 from polyphony_runner.conductor.values import Value
 from polyphony_schemas.graph.model import Graph
 

@@ -13,15 +13,8 @@ from dataclasses import replace
 from polyphony_runner.conductor.directives import DirectiveError, given
 from polyphony_runner.conductor.failures import fail
 from polyphony_runner.conductor.moment import Draft, Moment
-from polyphony_runner.conductor.state import (
-    Duty,
-    Error,
-    HandlerKind,
-    Node,
-    RunState,
-    error_of,
-    place,
-)
+from polyphony_runner.conductor.paths import place
+from polyphony_runner.conductor.state import Duty, Error, HandlerKind, Node, RunState, error_of
 from polyphony_runner.conductor.values import Value, data_of, loaded
 from polyphony_schemas.errors import ExpressionError
 from polyphony_schemas.graph.model import GraphNode

@@ -21,7 +21,8 @@ from polyphony_runner.conductor.environment import (
 from polyphony_runner.conductor.failures import fail
 from polyphony_runner.conductor.instances import has_room, too_deep, too_many
 from polyphony_runner.conductor.moment import Draft, Moment
-from polyphony_runner.conductor.state import Frame, LoopState, Node, RunState, error_of, iteration
+from polyphony_runner.conductor.paths import iteration
+from polyphony_runner.conductor.state import Frame, LoopState, Node, RunState, error_of
 from polyphony_runner.conductor.values import loaded
 from polyphony_schemas.errors import ExpressionError, PolyphonyError
 from polyphony_schemas.expressions import evaluate

@@ -13,7 +13,6 @@ Invariants:
 from __future__ import annotations
 
 import heapq
-import re
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from typing import Literal, TypeAlias
 from polyphony_runner.conductor.breakpoints import Breakpoints
 from polyphony_runner.conductor.ledger import Amounts, Ledger, Usage
 from polyphony_runner.conductor.mail import Mail, Wait
+from polyphony_runner.conductor.paths import without_rounds
 from polyphony_runner.conductor.plan import GraphPlan, Plans
 from polyphony_runner.conductor.values import Value, ValueReader
 from polyphony_runner.journal.errors import JournalError
@@ -55,8 +55,6 @@ NextStep = Literal[
 ]
 _FINAL_STATUSES: tuple[RunStatus, ...] = ("succeeded", "failed", "cancelled")
 WAITING, LIVE, DEAD = 0, 1, 2
-ROOT = ""
-_ROUND = re.compile(r"\[\d+\]")
 
 Error: TypeAlias = JsonObject
 
@@ -387,21 +385,6 @@ def run_status(value: JsonValue) -> RunStatus:
         if value == status:
             return status
     raise JournalError("PLY2105", f"the status {value!r}, expected one of: {', '.join(_FINAL_STATUSES)}")
-
-
-def without_rounds(path: str) -> str:
-    """The path of a node in every round: ``fix[3]/lint`` is ``fix/lint``."""
-    return _ROUND.sub("", path) if "[" in path else path
-
-
-def place(frame: Frame, name: str) -> str:
-    """The path of a node of this frame."""
-    return f"{frame.path}/{name}" if frame.path else name
-
-
-def iteration(node: Node, index: int) -> str:
-    """The path of one iteration of a scope."""
-    return f"{node.path}[{index}]"
 
 
 def error_of(kind: str, message: str, trace: str | None = None) -> dict[str, JsonValue]:

@@ -15,7 +15,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from polyphony_runner.conductor.state import RunState, without_rounds
+from polyphony_runner.conductor.paths import without_rounds
+from polyphony_runner.conductor.state import RunState
 from polyphony_runner.conductor.values import loaded
 from polyphony_runner.files import read_document
 from polyphony_runner.home import Home

@@ -18,7 +18,8 @@ from polyphony_runner.conductor.conductor import Conductor
 from polyphony_runner.conductor.directives import DirectiveError, check_inputs
 from polyphony_runner.conductor.executor import LocalExecutor
 from polyphony_runner.conductor.moment import Draft
-from polyphony_runner.conductor.state import RunState, without_rounds
+from polyphony_runner.conductor.paths import without_rounds
+from polyphony_runner.conductor.state import RunState
 from polyphony_runner.conductor.storage import ValueStore
 from polyphony_runner.conductor.values import loaded
 from polyphony_runner.journal.protocol import MemoryJournal

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -65,7 +66,7 @@ def _number(event: JsonObject, key: str) -> float:
     return value
 
 
-class LineReader:
+class LineReader(ABC):
     """What every protocol on standard output has in common: one JSON object a line, within bounds, masked.
 
     ``outputs`` or ``error`` is what the node came to; ``files`` are those it pointed at. ``settles`` says that an
@@ -105,9 +106,9 @@ class LineReader:
         except ValueError as error:
             raise self._protocol(raw, str(error)) from None
 
+    @abstractmethod
     def _take(self, message: JsonObject) -> None:
         """Act on one object, not masked yet; ShapeError says what is wrong with it."""
-        raise NotImplementedError
 
     def outcome(self) -> JsonObject:
         """The outputs, once the program has ended. NodeError: its own error, or ``protocol`` when it said none."""
